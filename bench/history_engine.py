@@ -25,8 +25,9 @@ from thingstead.model.device import Device
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
 from thingstead.storage.blocks import encode_block
-from thingstead.storage.sqlite.history import compaction
-from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS, BlockRow, Compacted
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.history import compaction
+from thingstead.storage.sql.history.compaction import BLOCK_POINTS, BlockRow, Compacted
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
@@ -139,7 +140,7 @@ async def fill(store: SqliteStore, devices: int, points_per_series: int) -> None
         await store._database.write(functools.partial(_write, compacted))
 
 
-def _write(compacted: Compacted, connection: sqlite3.Connection) -> None:
+def _write(compacted: Compacted, connection: Connection) -> None:
     compaction.write(connection, compacted, NOW)
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from thingstead.storage.sql.access.database import Program
+from thingstead.storage.sql.history.packing_worker import PackingWorker
 from thingstead.storage.sqlite.engine import database
-from thingstead.storage.sqlite.history.packing_worker import PackingWorker
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("asyncio", "click", "json", "msgspec", "signal", "sqlite3", "structlog", "zstandard")
@@ -53,7 +54,7 @@ async def test_the_packing_process_imports_nothing_of_the_current_folder(
 ) -> None:
     database.connect(folder / "history.db").close()
     monkeypatch.chdir(folder)
-    worker = PackingWorker(folder / "history.db")
+    worker = PackingWorker(Program("thingstead.storage.sqlite.packing", (str(folder / "history.db"),), {}))
     await worker.build([])
     running = worker._process is not None
     await worker.close()

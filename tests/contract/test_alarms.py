@@ -14,8 +14,8 @@ from thingstead.model.report import Report
 from thingstead.refusals import reason
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import DueDevice
-from thingstead.storage.sqlite.tables.alarms import alarm_actions, alarm_pruning
-from thingstead.storage.sqlite.tables.alarms.alarms import HOUR_MS
+from thingstead.storage.sql.tables.alarms import alarm_actions, alarm_pruning
+from thingstead.storage.sql.tables.alarms.alarms import HOUR_MS
 
 
 @pytest.fixture

@@ -50,7 +50,13 @@ def test_the_arrows_are_those_of_the_layers_contract() -> None:
     assert layers(arrows.group(), "→") == held
 
 
-INNER = {"broker": "broker", "services": "services", "sqlite": "storage.sqlite"}
+INNER = {
+    "broker": "broker",
+    "services": "services",
+    "storage": "storage",
+    "sql": "storage.sql",
+    "sqlite": "storage.sqlite",
+}
 
 
 @pytest.mark.parametrize(("contract", "room"), INNER.items())

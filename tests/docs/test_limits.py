@@ -39,8 +39,8 @@ NO_BOUND = {
     "broker.connection.handshake.NO_LIMIT",  # says that there is none
     "services.notifications.channels.SHOWN_LENGTH",  # of a secret, in an answer
     "storage.blocks.MAX_SCALE",  # of the format of blocks
-    "storage.sqlite.history.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
-    "storage.sqlite.history.retention.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
+    "storage.sql.history.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
+    "storage.sql.history.retention.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
 }
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 

@@ -15,10 +15,10 @@ from thingstead.model.alarms.alarm import AlarmFilter
 from thingstead.model.device import Page
 from thingstead.model.messages import DeviceRemoved
 from thingstead.services.history.removal import RemovalService
-from thingstead.storage.sqlite.history import removal
+from thingstead.storage.sql.history import removal
+from thingstead.storage.sql.tables import customers, device_groups
+from thingstead.storage.sql.tables import devices as sqlite_devices
 from thingstead.storage.sqlite.store import SqliteStore
-from thingstead.storage.sqlite.tables import customers, device_groups
-from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 ROWS = 3_000
 TABLES = ("events", "commands", "alarms", "alarm_logs", "notices", "notify_logs")

@@ -15,10 +15,10 @@ from thingstead.model.retention import DAY_MS, Cutoff, RetentionRule
 from thingstead.services.history.removal import RemovalService
 from thingstead.services.history.retention import COMPACT_AFTER_MS
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.history import removal
-from thingstead.storage.sqlite.history import retention as sqlite_retention
+from thingstead.storage.sql.history import removal
+from thingstead.storage.sql.history import retention as sqlite_retention
+from thingstead.storage.sql.tables import devices as sqlite_devices
 from thingstead.storage.sqlite.store import SqliteStore
-from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 
 async def test_history_older_than_its_rule_goes_and_the_rest_stays(archive: Archive) -> None:

@@ -1,6 +1,5 @@
 """A part of retention that fails is logged once, and keeps none of the others from being done."""
 
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from thingstead.errors import Unavailable
 from thingstead.model.retention import RetentionRule
 from thingstead.refusals import Reason
 from thingstead.services.history.removal import RemovalService
-from thingstead.storage.sqlite.history import history as sqlite_history
-from thingstead.storage.sqlite.history.removal import drop_step
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.history import history as sqlite_history
+from thingstead.storage.sql.history.removal import drop_step
+from thingstead.storage.sql.tables import devices as sqlite_devices
 from thingstead.storage.sqlite.store import SqliteStore
-from thingstead.storage.sqlite.tables import devices as sqlite_devices
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_a_removed_device_that_cannot_be_dropped_keeps_no_other_from_it(
     await store.devices.delete("ours", "gone")
     await store.devices.delete("ours", "stays")
 
-    def step(connection: sqlite3.Connection, number: int | None = None) -> bool:
+    def step(connection: Connection, number: int | None = None) -> bool:
         if number in (None, first):
             raise RuntimeError("a mistake")
         return drop_step(connection, number)

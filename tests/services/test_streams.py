@@ -12,7 +12,7 @@ from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem, modbus_crc
 from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.history.heads import DEVICE_WAITING_BYTES
+from thingstead.storage.sql.history.heads import DEVICE_WAITING_BYTES
 
 READ_REGISTERS = bytes.fromhex("010300000002c40b")
 FORMATS: list[tuple[Any, bytes, bool]] = [

@@ -1,6 +1,5 @@
 """A history on one file; a database of one small table, and ways to hold its writer still."""
 
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.storage.history_bench import Bench, register_devices
+from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sqlite.engine.database import Database, connect
 
 
@@ -45,7 +45,7 @@ def writer_held(database: Database) -> Iterator[None]:
     release = threading.Event()
     held = threading.Event()
 
-    def hold(connection: sqlite3.Connection) -> None:
+    def hold(connection: Connection) -> None:
         held.set()
         assert release.wait(10)
 
@@ -57,10 +57,10 @@ def writer_held(database: Database) -> Iterator[None]:
         release.set()
 
 
-def put(number: int) -> Callable[[sqlite3.Connection], int]:
+def put(number: int) -> Callable[[Connection], int]:
     """A job that adds a row."""
 
-    def run(connection: sqlite3.Connection) -> int:
+    def run(connection: Connection) -> int:
         connection.execute("INSERT INTO t (n) VALUES (?)", (number,))
         return number
 

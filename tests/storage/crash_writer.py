@@ -12,15 +12,15 @@ import structlog
 
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history import compaction
+from thingstead.storage.sql.history import flush as spooling
+from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sqlite.engine.database import Database
-from thingstead.storage.sqlite.history import compaction
-from thingstead.storage.sqlite.history import flush as spooling
-from thingstead.storage.sqlite.history.history import SqliteHistory
 
 REPORTS_PER_COMMIT = 20
 
 
-async def pack_always(history: SqliteHistory, chance: random.Random) -> None:
+async def pack_always(history: SqlHistory, chance: random.Random) -> None:
     """Spools, and makes blocks, whole or not, without a pause."""
     while True:
         await history.packer.pack(whole=chance.random() < 0.3)
@@ -30,7 +30,7 @@ async def pack_always(history: SqliteHistory, chance: random.Random) -> None:
 async def write(path: Path, first: int, seed: int) -> None:
     compaction.BLOCK_POINTS = 50
     spooling.CHUNK_POINTS = compaction.COMPACTION_POINTS = 100
-    history = SqliteHistory(Database(path), pack_points=200)
+    history = SqlHistory(Database(path), pack_points=200)
     await history.open()
     packing = asyncio.create_task(pack_always(history, random.Random(seed)))
     ts = first

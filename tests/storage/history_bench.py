@@ -8,9 +8,9 @@ from typing import Any
 
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sqlite.engine.database import Database, connect
 from thingstead.storage.sqlite.engine.schema import prepare
-from thingstead.storage.sqlite.history.history import SqliteHistory
 
 HOURS_OF_BLOCKS = (
     "SELECT project_id, hour, sum(points), sum(bytes), sum(begins) FROM ("
@@ -29,7 +29,7 @@ class Bench:
     async def open(self) -> "Bench":
         prepare(self.path)
         self.database = Database(self.path)
-        self.history = SqliteHistory(self.database, pack_interval_s=3600)
+        self.history = SqlHistory(self.database, pack_interval_s=3600)
         await self.history.open()
         return self
 

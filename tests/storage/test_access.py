@@ -1,6 +1,5 @@
 """How the nouns of the store reach the database: one moment per read, and errors of ours only."""
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import pytest
 
 from tests.storage.conftest import put
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sqlite.engine.database import Database, connect
-from thingstead.storage.sqlite.engine.queries import Queries
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def access(database: Database) -> Queries:
 
 
 async def test_all_statements_of_a_read_see_the_same_commit(access: Queries, path: Path) -> None:
-    def count_twice(connection: sqlite3.Connection) -> tuple[int, int]:
+    def count_twice(connection: Connection) -> tuple[int, int]:
         before = connection.execute("SELECT count(*) FROM t").fetchone()[0]
         other = connect(path)
         put(1)(other)
@@ -42,7 +42,7 @@ async def test_all_statements_of_a_read_see_the_same_commit(access: Queries, pat
 
 
 async def test_a_read_that_fails_leaves_its_connection_usable(access: Queries) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
+    def fail(connection: Connection) -> None:
         connection.execute("SELECT 1")
         raise ZeroDivisionError
 
@@ -84,7 +84,7 @@ async def test_a_read_raises_errors_of_ours_only(
 ) -> None:
     sql = "SELECT ?"
 
-    def run(connection: sqlite3.Connection) -> object:
+    def run(connection: Connection) -> object:
         return connection.execute(sql, (parameter,)).fetchone()
 
     ways: dict[str, Callable[[], Any]] = {

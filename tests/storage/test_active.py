@@ -16,7 +16,7 @@ from tests.storage.history_bench import (
 )
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.history.history import _count_active
+from thingstead.storage.sql.history.history import _count_active
 
 between = pytest.mark.parametrize("step", [leave, pack, make_blocks, settle_later, restart, pack_and_restart])
 

@@ -8,16 +8,16 @@ import pytest
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history.compaction import BLOCK_POINTS
+from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sqlite.engine.database import Database
-from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
-from thingstead.storage.sqlite.history.history import SqliteHistory
 
 
 async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)
     database = Database(path)
-    history = SqliteHistory(database, waiting_limit=10)
+    history = SqlHistory(database, waiting_limit=10)
     await history.open()
     for ts in range(10):
         commit = history.append(Report(1, ts, 1, {"x": ts}))
@@ -35,7 +35,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     path = tmp_path / "history.db"
     register_devices(path)
     database = Database(path)
-    history = SqliteHistory(database, pack_points=10, pack_interval_s=3600)
+    history = SqlHistory(database, pack_points=10, pack_interval_s=3600)
     await history.open()
     await history.packer.compactor.lock.acquire()  # nothing is packed before everything is committed
     for ts in range(50):
@@ -54,7 +54,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
 async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.history.history.OVERDUE_LIMIT", 100)
+    monkeypatch.setattr("thingstead.storage.sql.history.history.OVERDUE_LIMIT", 100)
     history = bench.history
     relieved = asyncio.Event()
     async with history.packer.compactor.lock:  # blocks are made more slowly than points come

@@ -14,11 +14,11 @@ from thingstead.errors import InvalidInput
 from thingstead.model.limits import DEVICE_STATE_BYTES, REPORT_BYTES, VALUE_BYTES
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.history import compaction, compactor, heads, history, packer
-from thingstead.storage.sqlite.history import flush as spooling
-from thingstead.storage.sqlite.history.head_cache import HeadCache
-from thingstead.storage.sqlite.history.records import decode_spooled, nested_bytes
-from thingstead.storage.sqlite.history.report_log import LogReader
+from thingstead.storage.sql.history import compaction, compactor, heads, history, packer
+from thingstead.storage.sql.history import flush as spooling
+from thingstead.storage.sql.history.head_cache import HeadCache
+from thingstead.storage.sql.history.records import decode_spooled, nested_bytes
+from thingstead.storage.sql.history.report_log import LogReader
 
 NOISE = random.Random(1)
 
@@ -301,7 +301,7 @@ async def test_the_log_is_deleted_in_steps_of_bytes(bench: Bench, monkeypatch: p
 
 
 async def test_heads_with_large_states_leave_memory(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.history.head_cache.HEADS_BYTES", 100_000)
+    monkeypatch.setattr("thingstead.storage.sql.history.head_cache.HEADS_BYTES", 100_000)
     for number in (1, 2):
         await bench.report(1, number=number, a="x" * 60_000)
     await bench.history.packer.pack()

@@ -9,7 +9,7 @@ import pytest
 from tests.contract.nouns import device, project_of
 from tests.storage.conftest import writer_held
 from thingstead.clock import ManualClock
-from thingstead.storage.sqlite.engine.cache import Cache, Caches
+from thingstead.storage.sql.access.cache import Cache, Caches
 from thingstead.storage.sqlite.store import SqliteStore
 
 

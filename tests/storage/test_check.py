@@ -14,8 +14,8 @@ from thingstead.clock import ManualClock
 from thingstead.errors import ConfigError
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history import compaction
 from thingstead.storage.sqlite.engine.database import connect
-from thingstead.storage.sqlite.history import compaction
 from thingstead.storage.sqlite.offline.check import check
 from thingstead.storage.sqlite.store import SqliteStore
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from thingstead.storage.sqlite.history import flush
-from thingstead.storage.sqlite.history.chunks import HEAD_WEIGHT, chunks
-from thingstead.storage.sqlite.history.records import PendingReport
+from thingstead.storage.sql.history import flush
+from thingstead.storage.sql.history.chunks import HEAD_WEIGHT, chunks
+from thingstead.storage.sql.history.records import PendingReport
 
 
 def grouped(weights: Any) -> Any:

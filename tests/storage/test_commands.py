@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from thingstead.storage.sql.tables import commands
 from thingstead.storage.sqlite.engine.schema import prepare
-from thingstead.storage.sqlite.tables import commands
 
 
 @pytest.mark.parametrize(

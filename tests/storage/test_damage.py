@@ -15,10 +15,10 @@ from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history import compaction
+from thingstead.storage.sql.history.ranges import SqlRanges
+from thingstead.storage.sql.history.records import decode_spooled, decode_values
 from thingstead.storage.sqlite.engine.database import connect
-from thingstead.storage.sqlite.history import compaction
-from thingstead.storage.sqlite.history.ranges import SqliteRanges
-from thingstead.storage.sqlite.history.records import decode_spooled, decode_values
 from thingstead.storage.sqlite.store import SqliteStore
 
 PAGE_BYTES = 8192
@@ -67,7 +67,7 @@ async def test_a_damaged_block_is_set_aside_and_the_others_are_read(bench: Bench
 async def test_a_range_passes_over_a_damaged_block_and_sets_it_aside(bench: Bench) -> None:
     await two_blocks(bench)
     damage(bench.path, "block", "data", "identifier = 'x' AND first_ts = 0")
-    ranges = SqliteRanges(bench.database, bench.history)
+    ranges = SqlRanges(bench.database, bench.history)
     [bucket] = await ranges.aggregate(1, "x", 0, 999, interval=1000, function="count", points_limit=10_000)
     assert bucket.value == compaction.BLOCK_POINTS
     assert [kind for kind, _ in await quarantine(bench)] == ["block"]

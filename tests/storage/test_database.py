@@ -14,6 +14,7 @@ import pytest
 from tests.storage.conftest import kept, put, writer_held
 from thingstead.errors import NotFound, Unavailable
 from thingstead.refusals import Reason
+from thingstead.storage.sql.access.connection import Connection, Cursor
 from thingstead.storage.sqlite.engine import database as database_module
 from thingstead.storage.sqlite.engine.database import Database
 
@@ -27,27 +28,27 @@ connection.execute("ROLLBACK")
 """
 
 
-def refuse(connection: sqlite3.Connection) -> None:
+def refuse(connection: Connection) -> None:
     connection.execute("INSERT INTO t (n) VALUES (999)")
     raise NotFound(Reason("unknown_refusal", "no"))
 
 
-def stumble(connection: sqlite3.Connection) -> None:
+def stumble(connection: Connection) -> None:
     connection.execute("INSERT INTO t (n) VALUES (999)")
     raise ZeroDivisionError
 
 
-def misspell(connection: sqlite3.Connection) -> None:
+def misspell(connection: Connection) -> None:
     connection.execute("INSERT INTO t (n) VALUES (999)")
     connection.execute("INSERT INTO no_such_table VALUES (1)")
 
 
-def repeat(connection: sqlite3.Connection) -> None:
+def repeat(connection: Connection) -> None:
     connection.execute("INSERT INTO t (n) VALUES (999)")
     connection.execute("INSERT INTO t (n) VALUES (999)")
 
 
-FAULTS: list[tuple[Callable[[sqlite3.Connection], None], type[Exception]]] = [
+FAULTS: list[tuple[Callable[[Connection], None], type[Exception]]] = [
     (refuse, NotFound),
     (stumble, ZeroDivisionError),
     (misspell, sqlite3.OperationalError),
@@ -78,7 +79,7 @@ async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: Database, p
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
 async def test_a_failing_job_undoes_itself_and_spares_its_neighbors(
-    database: Database, path: Path, fault: Callable[[sqlite3.Connection], None], error: type[Exception]
+    database: Database, path: Path, fault: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     with writer_held(database):
         outcomes = asyncio.gather(
@@ -93,7 +94,7 @@ async def test_a_failing_job_undoes_itself_and_spares_its_neighbors(
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
 async def test_a_failing_job_alone_in_its_commit_undoes_itself(
-    database: Database, path: Path, fault: Callable[[sqlite3.Connection], None], error: type[Exception]
+    database: Database, path: Path, fault: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         await database.write(fault)
@@ -189,10 +190,10 @@ async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_fr
 
 
 async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database: Database, path: Path) -> None:
-    def limit(pages: int) -> Callable[[sqlite3.Connection], sqlite3.Cursor]:
+    def limit(pages: int) -> Callable[[Connection], Cursor]:
         return lambda connection: connection.execute(f"PRAGMA max_page_count={pages}")
 
-    def fill(connection: sqlite3.Connection) -> None:
+    def fill(connection: Connection) -> None:
         connection.execute("INSERT INTO t (n, body) VALUES (999, zeroblob(100000))")
 
     await database.write(limit(3))

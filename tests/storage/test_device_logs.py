@@ -5,7 +5,7 @@ import pytest
 from tests.services.conftest import NOW, Workshop, workshop
 from thingstead.model.device import Page
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.tables import device_logs
+from thingstead.storage.sql.tables import device_logs
 
 __all__ = ["workshop"]
 

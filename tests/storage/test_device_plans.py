@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from thingstead.model.device import DeviceFilter, Page
-from thingstead.storage.sqlite.console import registry_changes
+from thingstead.storage.sql.console import registry_changes
+from thingstead.storage.sql.tables import commands
+from thingstead.storage.sql.tables.device_filter import select
+from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.engine.schema import prepare
-from thingstead.storage.sqlite.tables import commands
-from thingstead.storage.sqlite.tables.device_filter import select
 
 BY_ID = "sqlite_autoindex_devices_1 (id=?)"
 
@@ -26,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_no_read_of_named_devices_walks_over_the_project(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(connect(path)) as connection:
         selection = select(connection, "p", DeviceFilter(ids=("a", "b")), rows=True)
         assert selection is not None
         assert BY_ID in plan(connection, *selection.numbers(Page()))

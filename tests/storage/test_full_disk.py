@@ -3,7 +3,6 @@
 import asyncio
 import random
 import resource
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +19,10 @@ from thingstead.model.device import Page
 from thingstead.model.mqtt_session import KeptMessage, QueuedMessage, SessionRecord
 from thingstead.model.report import EventRecord, Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.history import appends
 from thingstead.storage.sqlite.engine import database, disk
 from thingstead.storage.sqlite.engine.disk import DiskWatch
-from thingstead.storage.sqlite.history import appends
 from thingstead.storage.sqlite.store import SqliteStore
 
 
@@ -67,7 +67,7 @@ async def house(tmp_path: Path) -> Any:
 async def no_page_more(house: House, pages: int | None) -> None:
     """Lets the file have no page more than it has and some; None lets it grow again."""
 
-    def limit(connection: sqlite3.Connection) -> None:
+    def limit(connection: Connection) -> None:
         (present,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={2**31 if pages is None else present + pages}").fetchone()
 

@@ -21,13 +21,13 @@ from tests.storage.history_bench import (
 from thingstead.errors import InvalidInput
 from thingstead.model.report import RECEIVED, Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history.admission import MAX_ATTRIBUTES
+from thingstead.storage.sql.history.compaction import BLOCK_POINTS
+from thingstead.storage.sql.history.head_cache import HeadCache
+from thingstead.storage.sql.history.history import SqlHistory
+from thingstead.storage.sql.history.records import count_values, encode_entries, encode_values
+from thingstead.storage.sql.history.series import IN_RANGE, select_blocks
 from thingstead.storage.sqlite.engine.database import Database
-from thingstead.storage.sqlite.history.admission import MAX_ATTRIBUTES
-from thingstead.storage.sqlite.history.compaction import BLOCK_POINTS
-from thingstead.storage.sqlite.history.head_cache import HeadCache
-from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.history.records import count_values, encode_entries, encode_values
-from thingstead.storage.sqlite.history.series import IN_RANGE, select_blocks
 
 ALL = (0, 2**53)
 
@@ -277,7 +277,7 @@ async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> No
     register_devices(path)
     database = Database(path)
     for turns in range(6):
-        history = SqliteHistory(database, pack_points=1)
+        history = SqlHistory(database, pack_points=1)
         await history.open()
         for _ in range(turns):
             await asyncio.sleep(0)
@@ -302,7 +302,7 @@ async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> 
     path = tmp_path / "history.db"
     register_devices(path)
     database = Database(path)
-    history = SqliteHistory(database, head_limit=1)
+    history = SqlHistory(database, head_limit=1)
     await history.open()
     await settled(history.append(Report(1, 1000, 1, {"x": 1})))
     for number in range(10, 20):
@@ -319,7 +319,7 @@ def test_the_values_of_a_report_are_counted_without_decoding_it(count: int) -> N
 
 
 async def test_a_long_log_is_applied_again_in_its_order(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.history.heads.UNREAD_LIMIT", 10)
+    monkeypatch.setattr("thingstead.storage.sql.history.heads.UNREAD_LIMIT", 10)
     for at in range(35):
         await bench.report(at // 2, x=at, **{f"y{at}": at})
     await bench.report(3, x="late")

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.model.report import RECEIVED, Report
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.engine.read_transaction import snapshot
-from thingstead.storage.sqlite.history import compaction
-from thingstead.storage.sqlite.history.ranges import SqliteRanges
+from thingstead.storage.sql.access.transactions import snapshot
+from thingstead.storage.sql.history import compaction
+from thingstead.storage.sql.history.ranges import SqlRanges
 
 NAMES = "ab"
 reports = st.tuples(
@@ -135,7 +135,7 @@ async def compare(bench: Bench, naive: Naive, window: tuple[int, int]) -> None:
     for name in NAMES:
         expected = naive.series(name, *window)
         assert repr(await bench.points(name, *window)) == repr(expected)
-        (whole,) = await SqliteRanges(bench.database, bench.history).sample(
+        (whole,) = await SqlRanges(bench.database, bench.history).sample(
             1, [name], *window, points=1_000, method="lttb", points_limit=1_000
         )
         assert repr(whole.points) == repr(expected[::-1])

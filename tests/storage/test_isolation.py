@@ -13,8 +13,8 @@ from thingstead.errors import Unavailable
 from thingstead.model.report import Report
 from thingstead.repeating import Repeating
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history.records import decode_spooled
 from thingstead.storage.sqlite.engine.database import connect
-from thingstead.storage.sqlite.history.records import decode_spooled
 from thingstead.storage.sqlite.store import SqliteStore
 
 

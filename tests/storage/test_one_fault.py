@@ -10,8 +10,8 @@ from thingstead.clock import SystemClock
 from thingstead.errors import Unavailable
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.sql.history.appends import Appends
 from thingstead.storage.sqlite.engine.database import Database
-from thingstead.storage.sqlite.history.appends import Appends
 from thingstead.storage.sqlite.store import SqliteStore
 
 

@@ -10,8 +10,9 @@ import pytest
 from tests.storage.history_bench import Bench
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.history import compactor
-from thingstead.storage.sqlite.history.packing_worker import PackingWorker
+from thingstead.storage.sql.access.database import Program
+from thingstead.storage.sql.history import compactor
+from thingstead.storage.sql.history.packing_worker import PackingWorker
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,7 @@ async def test_packing_goes_on_without_a_process_that_was_killed(bench: Bench) -
 
 
 def test_a_process_that_cannot_work_is_ended_and_makes_no_file(tmp_path: Path) -> None:
-    worker = PackingWorker(tmp_path / "there is no such file")
+    worker = PackingWorker(Program("thingstead.storage.sqlite.packing", (str(tmp_path / "there is no such file"),), {}))
     assert asyncio.run(worker.build([1])) is None
     assert worker._process is None
     assert list(tmp_path.iterdir()) == []

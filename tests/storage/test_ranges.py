@@ -22,8 +22,8 @@ from thingstead.model.spans import FixedSpans
 from thingstead.services.shared.commits import settled
 from thingstead.storage.aggregation import ACCUMULATORS
 from thingstead.storage.counters import COUNTERS
-from thingstead.storage.sqlite.history import compaction
-from thingstead.storage.sqlite.history.ranges import SqliteRanges
+from thingstead.storage.sql.history import compaction
+from thingstead.storage.sql.history.ranges import SqlRanges
 
 NO_LIMIT = 2**53
 
@@ -31,8 +31,8 @@ values = st.integers(-5, 5) | st.sampled_from([0.5, -2.25, 1e300, True, "x", Non
 points = st.lists(st.tuples(st.integers(0, 60), values), max_size=40)
 
 
-def ranges_of(bench: Bench) -> SqliteRanges:
-    return SqliteRanges(bench.database, bench.history)
+def ranges_of(bench: Bench) -> SqlRanges:
+    return SqlRanges(bench.database, bench.history)
 
 
 def kept(points: list[tuple[int, Any]]) -> list[tuple[int, Any]]:

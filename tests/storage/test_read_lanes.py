@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -11,8 +10,9 @@ import pytest
 
 from thingstead.errors import Unavailable
 from thingstead.model.tenant import TENANT
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
 from thingstead.storage.sqlite.engine.database import Database, connect
-from thingstead.storage.sqlite.engine.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
 
 TIMEOUT_S = 10
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -28,7 +28,7 @@ class Gate:
     def prepare(self) -> Run[str]:
         return self
 
-    def __call__(self, connection: sqlite3.Connection, go_on: GoOn) -> str:
+    def __call__(self, connection: Connection, go_on: GoOn) -> str:
         self.begun.set()
         assert self.open.wait(TIMEOUT_S)
         return "read"
@@ -103,7 +103,7 @@ async def test_one_whose_caller_is_gone_is_dropped_where_it_waits(reads: SharedR
 async def test_one_that_runs_is_interrupted_in_sqlite(reads: SharedReads) -> None:
     begun_reading = threading.Event()
 
-    def read(connection: sqlite3.Connection, go_on: GoOn) -> object:
+    def read(connection: Connection, go_on: GoOn) -> object:
         begun_reading.set()
         return connection.execute(ENDLESS).fetchone()
 
@@ -117,7 +117,7 @@ async def test_one_that_runs_is_interrupted_in_sqlite(reads: SharedReads) -> Non
 async def test_one_that_runs_is_interrupted_between_its_steps(reads: SharedReads) -> None:
     begun_reading, steps = threading.Event(), 0
 
-    def read(connection: sqlite3.Connection, go_on: GoOn) -> None:
+    def read(connection: Connection, go_on: GoOn) -> None:
         nonlocal steps
         while True:
             steps += 1
@@ -165,7 +165,7 @@ async def test_the_end_of_the_store_ends_those_that_run_and_refuses_those_that_w
     await database.write(lambda connection: connection.execute("CREATE TABLE devices (number, project_id)"))
     reading = threading.Event()
 
-    def read(connection: sqlite3.Connection, go_on: GoOn) -> object:
+    def read(connection: Connection, go_on: GoOn) -> object:
         reading.set()
         return connection.execute(ENDLESS).fetchone()
 
@@ -202,11 +202,11 @@ async def test_small_reads_of_a_project_leave_room_for_those_of_another_and_take
     database = Database(tmp_path / "a.db")
     gates = [Gate() for _ in range(5)]
 
-    async def read_as(project: str, run: Callable[[sqlite3.Connection], object]) -> object:
+    async def read_as(project: str, run: Callable[[Connection], object]) -> object:
         TENANT.set(project)
         return await database.read(run)
 
-    def hold(gate: Gate) -> Callable[[sqlite3.Connection], object]:
+    def hold(gate: Gate) -> Callable[[Connection], object]:
         return lambda connection: gate(connection, lambda: None)
 
     tasks = [asyncio.ensure_future(read_as("a", hold(gate))) for gate in gates]

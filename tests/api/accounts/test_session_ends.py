@@ -146,7 +146,7 @@ async def test_a_person_has_so_many_sessions_and_the_one_unseen_the_longest_goes
 async def test_all_projects_have_so_many_and_the_one_with_most_pays(
     tenant: Tenant, neighbor: Tenant, browser: Open, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thingstead.storage.sqlite.tables.browser_sessions.BROWSER_SESSIONS_COUNT", 3)
+    monkeypatch.setattr("thingstead.storage.sql.tables.browser_sessions.BROWSER_SESSIONS_COUNT", 3)
     ours, theirs = tenant.credentials.project_id, neighbor.credentials.project_id
     opened = []
     for n, project in enumerate((theirs, ours, ours, theirs, theirs)):

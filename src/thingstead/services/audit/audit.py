@@ -2,7 +2,7 @@
 
 A write endpoint does nothing for its row: the author of the call is set before its handler runs
 (:func:`acting`), and the store's writes record for that author what they change, in the same transaction
-(:mod:`thingstead.storage.sqlite.engine.audit`). What a new endpoint writes to a table whose ``Layout`` has a ``kind``
+(:mod:`thingstead.storage.sql.access.audit`). What a new endpoint writes to a table whose ``Layout`` has a ``kind``
 is recorded by itself; another write calls ``note(Edit(…))`` in its transaction, and what goes into the open commit of
 reports calls :meth:`~thingstead.storage.base_audit.AuditStore.beside`. Work that goes on after its call, such as a job,
 keeps the ``Author`` and runs in :func:`acting` again.

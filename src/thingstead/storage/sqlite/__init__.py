@@ -1,1 +1,1 @@
-"""The embedded store: one SQLite file, kept by one process."""
+"""Embedded store: one SQLite file, owned by one process."""

@@ -11,33 +11,33 @@ from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning
 from thingstead.refusals import Reason
 from thingstead.storage.base import StoreStats
-from thingstead.storage.sqlite.console.desk import SqliteDesk
-from thingstead.storage.sqlite.console.jobs import SqliteJobs
-from thingstead.storage.sqlite.console.message_stat import SqliteMessageStat
+from thingstead.storage.sql.access.queries import Queries
+from thingstead.storage.sql.console.desk import SqlDesk
+from thingstead.storage.sql.console.jobs import SqlJobs
+from thingstead.storage.sql.console.message_stat import SqlMessageStat
+from thingstead.storage.sql.history.history import SqlHistory
+from thingstead.storage.sql.history.ranges import SqlRanges
+from thingstead.storage.sql.history.retention import SqlRetention
+from thingstead.storage.sql.tables.accounts import SqlAccounts
+from thingstead.storage.sql.tables.alarms.alarm_rules import SqlAlarmRules
+from thingstead.storage.sql.tables.alarms.alarms import SqlAlarms
+from thingstead.storage.sql.tables.audit import SqlAuditLogs
+from thingstead.storage.sql.tables.browser_sessions import SqlBrowserSessions
+from thingstead.storage.sql.tables.commands import SqlCommands
+from thingstead.storage.sql.tables.customers import SqlCustomers
+from thingstead.storage.sql.tables.device_groups import SqlDeviceGroups
+from thingstead.storage.sql.tables.device_logs import SqlDeviceLogs
+from thingstead.storage.sql.tables.device_types import SqlDeviceTypes
+from thingstead.storage.sql.tables.devices import SqlDevices
+from thingstead.storage.sql.tables.events import SqlEvents
+from thingstead.storage.sql.tables.log_retention import SqlLogRetention
+from thingstead.storage.sql.tables.mqtt_sessions import SqlMqttSessions
+from thingstead.storage.sql.tables.notify import SqlNotify
+from thingstead.storage.sql.tables.presence import SqlPresence
+from thingstead.storage.sql.tables.projects import SqlProjects
 from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
 from thingstead.storage.sqlite.engine.disk import DiskWatch
-from thingstead.storage.sqlite.engine.queries import Queries
 from thingstead.storage.sqlite.engine.schema import prepare
-from thingstead.storage.sqlite.history.history import SqliteHistory
-from thingstead.storage.sqlite.history.ranges import SqliteRanges
-from thingstead.storage.sqlite.history.retention import SqliteRetention
-from thingstead.storage.sqlite.tables.accounts import SqliteAccounts
-from thingstead.storage.sqlite.tables.alarms.alarm_rules import SqliteAlarmRules
-from thingstead.storage.sqlite.tables.alarms.alarms import SqliteAlarms
-from thingstead.storage.sqlite.tables.audit import SqliteAuditLogs
-from thingstead.storage.sqlite.tables.browser_sessions import SqliteBrowserSessions
-from thingstead.storage.sqlite.tables.commands import SqliteCommands
-from thingstead.storage.sqlite.tables.customers import SqliteCustomers
-from thingstead.storage.sqlite.tables.device_groups import SqliteDeviceGroups
-from thingstead.storage.sqlite.tables.device_logs import SqliteDeviceLogs
-from thingstead.storage.sqlite.tables.device_types import SqliteDeviceTypes
-from thingstead.storage.sqlite.tables.devices import SqliteDevices
-from thingstead.storage.sqlite.tables.events import SqliteEvents
-from thingstead.storage.sqlite.tables.log_retention import SqliteLogRetention
-from thingstead.storage.sqlite.tables.mqtt_sessions import SqliteMqttSessions
-from thingstead.storage.sqlite.tables.notify import SqliteNotify
-from thingstead.storage.sqlite.tables.presence import SqlitePresence
-from thingstead.storage.sqlite.tables.projects import SqliteProjects
 
 log = structlog.get_logger("thingstead.storage")
 
@@ -48,30 +48,30 @@ class SqliteStore:
     def __init__(self, database: Database, clock: Clock, settings: StorageSettings) -> None:
         self._database = database
         access = Queries(database)
-        self.history = SqliteHistory(database, clock=clock)
+        self.history = SqlHistory(database, clock=clock)
         self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
-        self.ranges = SqliteRanges(database, self.history)
-        self.retention = SqliteRetention(access, self.history)
-        self.log_retention = SqliteLogRetention(access)
-        self.projects = SqliteProjects(access)
-        self.accounts = SqliteAccounts(access)
-        self.browser_sessions = SqliteBrowserSessions(access)
-        self.device_types = SqliteDeviceTypes(access)
-        self.device_groups = SqliteDeviceGroups(access)
-        self.devices = SqliteDevices(access, self.history)
-        self.customers = SqliteCustomers(access)
-        self.events = SqliteEvents(access, self.history)
-        self.commands = SqliteCommands(access)
-        self.device_logs = SqliteDeviceLogs(access, self.history)
-        self.alarms = SqliteAlarms(access, self.history)
-        self.alarm_rules = SqliteAlarmRules(access)
-        self.notify = SqliteNotify(access)
-        self.presence = SqlitePresence(access, self.history)
-        self.mqtt_sessions = SqliteMqttSessions(access, self.history)
-        self.jobs = SqliteJobs(access, self.history)
-        self.desk = SqliteDesk(access)
-        self.audit = SqliteAuditLogs(access, self.history)
-        self.message_stat = SqliteMessageStat(access)
+        self.ranges = SqlRanges(database, self.history)
+        self.retention = SqlRetention(access, self.history)
+        self.log_retention = SqlLogRetention(access)
+        self.projects = SqlProjects(access)
+        self.accounts = SqlAccounts(access)
+        self.browser_sessions = SqlBrowserSessions(access)
+        self.device_types = SqlDeviceTypes(access)
+        self.device_groups = SqlDeviceGroups(access)
+        self.devices = SqlDevices(access, self.history)
+        self.customers = SqlCustomers(access)
+        self.events = SqlEvents(access, self.history)
+        self.commands = SqlCommands(access)
+        self.device_logs = SqlDeviceLogs(access, self.history)
+        self.alarms = SqlAlarms(access, self.history)
+        self.alarm_rules = SqlAlarmRules(access)
+        self.notify = SqlNotify(access)
+        self.presence = SqlPresence(access, self.history)
+        self.mqtt_sessions = SqlMqttSessions(access, self.history)
+        self.jobs = SqlJobs(access, self.history)
+        self.desk = SqlDesk(access)
+        self.audit = SqlAuditLogs(access, self.history)
+        self.message_stat = SqlMessageStat(access)
 
     @classmethod
     async def open(

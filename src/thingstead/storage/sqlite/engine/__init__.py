@@ -1,1 +1,1 @@
-"""SQLite itself: the writer thread, read lanes, transactions, errors, schema."""
+"""SQLite itself: the file, the writer thread, connections, errors, schema."""

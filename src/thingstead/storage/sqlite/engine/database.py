@@ -25,9 +25,12 @@ from thingstead.clock import Clock, SystemClock
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
 from thingstead.model.tenant import TENANT
+from thingstead.model.values.unicode_text import search_form
 from thingstead.refusals import Reason, reason
-from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, DamagedFile, is_damage, translated
-from thingstead.storage.sqlite.engine.read_lanes import (
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.database import Program
+from thingstead.storage.sql.access.errors import DamagedFile
+from thingstead.storage.sql.access.read_lanes import (
     SMALL_READS_PER_PROJECT,
     SMALL_READS_WAITING_COUNT,
     Lane,
@@ -35,6 +38,7 @@ from thingstead.storage.sqlite.engine.read_lanes import (
     Run,
     SharedReads,
 )
+from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, SqliteConnection, is_damage, translated
 
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.storage")
@@ -55,7 +59,7 @@ class _Job:
 
     def __init__(
         self,
-        run: Callable[[sqlite3.Connection], Any],
+        run: Callable[[Connection], Any],
         deliver: Callable[[Any, Exception | None], None],
         single_statement: bool,
     ) -> None:
@@ -66,14 +70,15 @@ class _Job:
         self.error: Exception | None = None
 
 
-def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> SqliteConnection:
     """Opens a connection in autocommit mode (the caller begins transactions): WAL, synchronous=FULL, foreign keys."""
-    connection = sqlite3.connect(
+    connection: SqliteConnection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}",
         uri=True,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,
+        factory=SqliteConnection,
     )
     try:
         _set_up(connection, busy_timeout_ms, read_only=read_only)
@@ -95,6 +100,7 @@ def _set_up(connection: sqlite3.Connection, busy_timeout_ms: int, *, read_only: 
         # The -wal file grows during long reads; it is truncated afterwards.
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     connection.execute("PRAGMA cache_size=-8192")
+    connection.create_function("search_form", 1, search_form, deterministic=True)
 
 
 class Database:
@@ -133,6 +139,10 @@ class Database:
         """Path of the file."""
         return self._path
 
+    @property
+    def packing_program(self) -> Program:
+        return Program("thingstead.storage.sqlite.packing", (str(self._path),), {})
+
     def trouble(self) -> Reason | None:
         """Why the last commit failed; None: it succeeded."""
         return self._trouble
@@ -142,7 +152,7 @@ class Database:
         """Number of writes that wait for the writer thread or for the delivery of their outcome."""
         return self._waiting
 
-    async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, run: Callable[[Connection], T]) -> T:
         """Runs ``run`` in the writer thread inside a transaction; returns its result once that is committed.
 
         Raises:
@@ -169,7 +179,7 @@ class Database:
             Unavailable: writing fails.
         """
 
-        def rewrite(connection: sqlite3.Connection) -> None:
+        def rewrite(connection: Connection) -> None:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute(f"PRAGMA user_version={version}")
 
@@ -177,7 +187,7 @@ class Database:
 
     def submit(
         self,
-        run: Callable[[sqlite3.Connection], Any],
+        run: Callable[[Connection], Any],
         deliver: Callable[[Any, Exception | None], None],
         *,
         single_statement: bool = False,
@@ -195,7 +205,7 @@ class Database:
         self._waiting += 1
         self._jobs.put(_Job(run, deliver, single_statement))
 
-    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(self, run: Callable[[Connection], T]) -> T:
         """Runs a read of some milliseconds in a thread, on that thread's own connection. Projects take turns.
 
         Raises:
@@ -211,7 +221,7 @@ class Database:
         finally:
             self._reads_waiting -= 1
 
-    async def read_for_packing(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def read_for_packing(self, run: Callable[[Connection], T]) -> T:
         """Runs a read for packing, in a lane of its own."""
         return await asyncio.wrap_future(self._packing.submit(lambda connection: self._noting(run, connection)))
 
@@ -230,10 +240,10 @@ class Database:
         row = self.reader.execute("SELECT project_id FROM devices WHERE number = ?", (device_number,)).fetchone()
         return await self._large_reads.read(None if row is None else row[0], prepare_noting)
 
-    def _connect_reader(self) -> sqlite3.Connection:
+    def _connect_reader(self) -> SqliteConnection:
         return connect(self._path, read_only=True)
 
-    def _noting(self, run: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+    def _noting(self, run: Callable[[Connection], T], connection: Connection) -> T:
         """Runs a read, and notes if it meets a damaged page of the file."""
         try:
             return run(connection)
@@ -245,7 +255,7 @@ class Database:
             self._met(exc)
             raise
 
-    def read_now(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    def read_now(self, run: Callable[[Connection], T]) -> T:
         """Runs a small read at once, on the event loop's connection."""
         try:
             return run(self.reader)
@@ -350,7 +360,7 @@ class Database:
             if shutil.disk_usage(self._path.parent).free >= ROOM_BYTES:
                 self._trouble = None
 
-    def _run_job(self, connection: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+    def _run_job(self, connection: Connection, job: _Job, *, savepoint: bool) -> None:
         if savepoint:
             connection.execute("SAVEPOINT job")
         try:

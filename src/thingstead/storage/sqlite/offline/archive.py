@@ -10,19 +10,19 @@ from typing import Any
 
 from thingstead.errors import ConfigError
 from thingstead.model.device import Device
+from thingstead.storage.sql.access.row_mapper import to_json
+from thingstead.storage.sql.access.transactions import snapshot
+from thingstead.storage.sql.history.heads import without_attributes
+from thingstead.storage.sql.history.quarantine import UnreadableRow
+from thingstead.storage.sql.history.ranges import RangeReader
+from thingstead.storage.sql.history.rebuild import identifiers_in_blocks
+from thingstead.storage.sql.history.records import REMOVE_CODE, SOURCES, PendingReport, decode_identifiers, is_timed
+from thingstead.storage.sql.history.report_log import Log, read_log
+from thingstead.storage.sql.history.spool import EVER, Unpacked
+from thingstead.storage.sql.tables.device_list import DEVICES
 from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, translated
-from thingstead.storage.sqlite.engine.read_transaction import snapshot
-from thingstead.storage.sqlite.engine.row_mapper import to_json
 from thingstead.storage.sqlite.engine.schema import require_newest
-from thingstead.storage.sqlite.history.heads import without_attributes
-from thingstead.storage.sqlite.history.quarantine import UnreadableRow
-from thingstead.storage.sqlite.history.ranges import RangeReader
-from thingstead.storage.sqlite.history.rebuild import identifiers_in_blocks
-from thingstead.storage.sqlite.history.records import REMOVE_CODE, SOURCES, PendingReport, decode_identifiers, is_timed
-from thingstead.storage.sqlite.history.report_log import Log, read_log
-from thingstead.storage.sqlite.history.spool import EVER, Unpacked
-from thingstead.storage.sqlite.tables.device_list import DEVICES
 
 SELECTED = (
     "(?1 IS NULL OR project_id = ?1) AND (?2 IS NULL OR type_id = ?2)"

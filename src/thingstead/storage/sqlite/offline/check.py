@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 from thingstead.errors import ConfigError
 from thingstead.storage.blocks import decode_block
 from thingstead.storage.frames import Damaged
-from thingstead.storage.sqlite.engine.database import connect
-from thingstead.storage.sqlite.engine.schema import require_newest
-from thingstead.storage.sqlite.history.records import (
+from thingstead.storage.sql.history.records import (
     decode_active,
     decode_attributes,
     decode_entries,
     decode_spooled,
     decode_values,
 )
-from thingstead.storage.sqlite.history.totals import ROW_BYTES
+from thingstead.storage.sql.history.totals import ROW_BYTES
+from thingstead.storage.sqlite.engine.database import connect
+from thingstead.storage.sqlite.engine.schema import require_newest
 
 PROBLEMS_LIMIT = 100  # problems of one kind that are listed; further ones are only counted
 

@@ -1,0 +1,1 @@
+"""Tables and history: the part of the store that every engine shares."""

@@ -1,0 +1,120 @@
+"""Search over the nouns of a project, saved views and preferences, in SQLite."""
+
+from typing import Any, NamedTuple
+
+from msgspec import UNSET
+
+from thingstead.errors import Conflict, NotFound
+from thingstead.model.console.saved_view import SavedView
+from thingstead.model.limits import require_id
+from thingstead.model.values.unicode_text import search_form
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.queries import Queries
+from thingstead.storage.sql.access.row_mapper import Layout
+from thingstead.wire.search import FoundItem, FoundItems, FoundKind, SearchInfo
+
+VIEWS = Layout("device_views", SavedView, fixed=("id", "project_id", "admin_id", "create_time"), kind="device_view")
+
+
+class _Noun(NamedTuple):
+    """Table and searched columns of one kind of object."""
+
+    kind: FoundKind
+    table: str
+    text: str = "search_form(name || char(10) || id)"
+    detail: str = "''"
+
+
+_NOUNS = (
+    _Noun("device", "devices", "search_text", "coalesce(device_key, '')"),
+    _Noun("type", "device_types"),
+    _Noun("group", "device_groups"),
+    _Noun("customer", "customers", "search_form(name || char(10) || account || char(10) || id)", "account"),
+    _Noun("alarm_rule", "alarm_rules"),
+    _Noun("notify_group", "notify_groups"),
+)
+# Objects are ordered by the position of the text.
+_FIND = """
+WITH found AS MATERIALIZED (
+    SELECT id, instr({text}, ?2) AS place, create_time FROM {table} WHERE project_id = ?1 AND instr({text}, ?2) > 0
+)
+SELECT t.id, t.name, {detail}, (SELECT count(*) FROM found) FROM
+    (SELECT id, place, create_time FROM found ORDER BY place, create_time, id LIMIT ?3) f JOIN {table} t ON t.id = f.id
+ORDER BY f.place, f.create_time, f.id
+"""
+
+
+class SqlDesk:
+    """See :class:`~thingstead.storage.base_jobs.ConsoleStore`."""
+
+    def __init__(self, access: Queries) -> None:
+        self._access = access
+
+    async def search(self, project_id: str, text: str, limit: int) -> SearchInfo:
+        form = search_form(text)
+
+        def run(connection: Connection) -> SearchInfo:
+            found = [_find(connection, noun, (project_id, form, limit)) for noun in _NOUNS]
+            return SearchInfo(found=[each for each in found if each.items])
+
+        return await self._access.read(run)
+
+    async def create_view(self, view: SavedView, most: int) -> None:
+        def run(connection: Connection) -> None:
+            count = connection.execute("SELECT count(*) FROM device_views WHERE admin_id = ?", (view.admin_id,))
+            if count.fetchone()[0] >= most:
+                raise Conflict("too_many_views", maximum=most)
+            VIEWS.add(connection, view)
+
+        await self._access.write(run)
+
+    async def list_views(self, project_id: str, admin_id: str) -> list[SavedView]:
+        sql = f"{VIEWS.select} WHERE project_id = ? AND (admin_id = ? OR shared = 1) ORDER BY create_time, id"
+        return [VIEWS.load(row) for row in self._access.all(sql, (project_id, admin_id))]
+
+    async def update_view(self, project_id: str, admin_id: str, view_id: str, changes: dict[str, Any]) -> None:
+        require_id(view_id, "no_such_view")
+
+        def run(connection: Connection) -> None:
+            _require_view(connection, project_id, admin_id, view_id)
+            VIEWS.update(connection, project_id, view_id, changes, "no_such_view")
+
+        await self._access.write(run)
+
+    async def delete_view(self, project_id: str, admin_id: str, view_id: str, *, any_owner: bool) -> None:
+        require_id(view_id, "no_such_view")
+
+        def run(connection: Connection) -> None:
+            _require_view(connection, project_id, admin_id, view_id, shared=any_owner)
+            VIEWS.delete(connection, project_id, view_id, "no_such_view")
+
+        await self._access.write(run)
+
+    async def preferences(self, admin_id: str) -> bytes:
+        row = self._access.one("SELECT body FROM preferences WHERE admin_id = ?", (admin_id,))
+        return b"{}" if row is None else row[0].encode()
+
+    async def keep_preferences(self, admin_id: str, body: bytes) -> None:
+        def run(connection: Connection) -> None:
+            connection.execute(
+                "INSERT INTO preferences (admin_id, body) SELECT id, ?2 FROM administrators WHERE id = ?1"
+                " ON CONFLICT (admin_id) DO UPDATE SET body = excluded.body",
+                (admin_id, body.decode()),
+            )
+
+        await self._access.write(run)
+
+
+def _find(connection: Connection, noun: _Noun, parameters: tuple[str, str, int]) -> FoundItems:
+    sql = _FIND.format(text=noun.text, table=noun.table, detail=noun.detail)
+    rows = connection.execute(sql, parameters).fetchall()
+    items = [FoundItem(id=row_id, name=name, detail=detail or UNSET) for row_id, name, detail, _ in rows]
+    return FoundItems(kind=noun.kind, total=rows[0][3] if rows else 0, items=items)
+
+
+def _require_view(
+    connection: Connection, project_id: str, admin_id: str, view_id: str, *, shared: bool = False
+) -> None:
+    sql = "SELECT 1 FROM device_views WHERE id = ? AND project_id = ? AND (admin_id = ? OR (? AND shared = 1))"
+    if connection.execute(sql, (view_id, project_id, admin_id, shared)).fetchone() is None:
+        raise NotFound("no_such_view")

@@ -1,0 +1,1 @@
+"""History: report log, heads, spool, blocks, and their retention."""

@@ -1,1 +1,0 @@
-"""History in SQLite: report log, heads, spool, blocks, and their retention."""

@@ -1,1 +1,0 @@
-"""The tables of SQLite: one class for each noun."""
