@@ -7,6 +7,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from thingstead.storage.sqlite.engine.errors import SqliteConnection
+
 TESTS = str(Path(__file__).parent)
 OURS = (TESTS, str(Path(__file__).parents[1] / "src"))
 _connect = sqlite3.connect
@@ -17,8 +19,8 @@ class Unclosed(Exception):
     be the one that opened it: the message says where that was."""
 
 
-class WatchedConnection(sqlite3.Connection):
-    """A connection that must be closed."""
+class WatchedConnection(SqliteConnection):
+    """A connection that must be closed; of the class that the product opens."""
 
     opened_at = ""  # empty: closed, or never opened
 
@@ -39,7 +41,7 @@ def connect(*args: Any, **options: Any) -> sqlite3.Connection:
     if not caller.f_code.co_filename.startswith(OURS):
         foreign: sqlite3.Connection = _connect(*args, **options)
         return foreign
-    connection = WatchedConnection(*args, **options)
+    connection = WatchedConnection(*args, **{key: value for key, value in options.items() if key != "factory"})
     # A line of a test says more than the line of the product that it led to.
     place: FrameType | None = caller
     while place is not None and not place.f_code.co_filename.startswith(TESTS):
