@@ -29,6 +29,8 @@ OURS = "thingstead"  # parent of all loggers of this package
 _LEAST_OF_LIBRARIES = logging.WARNING
 # Loggers that warn once per request about a peer's fault, so that a peer could fill the disk.
 _CHATTY = {"uvicorn": logging.ERROR, "uvicorn.error": logging.ERROR, "websockets": logging.ERROR}
+# Logged by uvicorn when our application ends an answer early, which closes the connection; the reason is logged before.
+_ENDED_EARLY = "ASGI callable returned without completing response."
 
 EventDict = MutableMapping[str, Any]
 
@@ -71,8 +73,13 @@ def configure(level: str = "info", log_format: str = "console", stream: TextIO |
     logging.getLogger(OURS).setLevel(threshold)
     for name, least in _CHATTY.items():
         logging.getLogger(name).setLevel(max(threshold, least))
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     logging.captureWarnings(True)
     threading.excepthook = _log_thread_failure
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg != _ENDED_EARLY
 
 
 def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:

@@ -78,7 +78,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 async def test_it_ends_with_what_waits_in_it_when_its_expiry_has_passed(bench: Bench) -> None:
     sessions, deadlines = bench.sessions()
     bench.leave(sessions, 60)
-    sessions.push(AttributesPushed(bench.device_id, {"n": 1}))
+    sessions.push(AttributesPushed("p1", bench.device_id, {"n": 1}))
     bench.clock.advance(59_000)
     deadlines.run_due()
     assert (len(sessions), sessions.queued) == (1, 1)
@@ -94,7 +94,7 @@ async def test_it_ends_with_what_waits_in_it_when_its_expiry_has_passed(bench: B
 async def test_its_time_goes_on_while_no_server_runs(bench: Bench, away_s: int, lasts: bool) -> None:
     sessions, deadlines = bench.sessions()
     bench.leave(sessions, 60)
-    sessions.push(AttributesPushed(bench.device_id, {"n": 1}))
+    sessions.push(AttributesPushed("p1", bench.device_id, {"n": 1}))
     deadlines.stop()
     bench.clock.advance(away_s * 1000)
     sessions, deadlines = bench.sessions()

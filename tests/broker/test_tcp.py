@@ -223,7 +223,7 @@ async def test_data_goes_down_as_it_is(house: House, device: Device, peer: TcpPe
         assert await peer.reader.readexactly(6) == b"\x00\xffdown"
     with pytest.raises(InvalidInput):
         await house.platform.streams.send(house.project_id, device.id, "other", b"x")
-    house.bus.publish(DataSent(device.id, "other", b"not for this stream"))
+    house.bus.publish(DataSent(house.project_id, device.id, "other", b"not for this stream"))
     with pytest.raises(DeviceOffline, match="does not support commands"):
         await command(house, device)
     await house.platform.control.push_attributes(house.project_id, device.id, {"n": 1})

@@ -12,11 +12,12 @@ from tests.broker.test_tcp import STREAM, TcpPeer
 from thingstead.errors import DeviceOffline, NotAuthenticated
 from thingstead.model.device import Device
 from thingstead.model.device_type import AttributeDefinition, Functions
-from thingstead.model.messages import MessageTraced, PresenceChanged
+from thingstead.model.messages import DataSent, MessageTraced, PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Unsuback, Unsubscribe
+from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.shared.message_trace import BURST, PAYLOAD_BYTES
 
 
@@ -175,6 +176,20 @@ async def test_what_a_device_without_a_connection_is_sent_is_told(house: House, 
         await house.platform.streams.send(house.project_id, device.id, "raw", b"\xff")
     body = await traced.next()
     assert (body["topic"], body["payload"], body["encoding"]) == ("data/raw/set", "ff", "hex")
+
+
+async def test_what_a_device_of_another_project_is_sent_is_not_published(house: House, device: Device) -> None:
+    await listener(house, device)
+    published: list[MessageTraced] = []
+    house.bus.subscribe(MessageTraced, published.append)
+    control = house.platform.control
+    other = await house.platform.projects.create()
+    stranger = await house.platform.devices.create(other.project_id, NewDevice(name="stranger"))
+    await control.push_attributes(other.project_id, stranger.id, {"t": 1})
+    await control.send_command(other.project_id, stranger.id, "open", wait_ms=60_000)
+    house.bus.publish(DataSent(other.project_id, stranger.id, "raw", b"x"))
+    await control.push_attributes(house.project_id, device.id, {"t": 2})
+    assert [message.device_id for message in published] == [device.id]
 
 
 async def test_a_command_and_its_reply_are_told(house: House, device: Device) -> None:

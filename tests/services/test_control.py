@@ -24,7 +24,7 @@ async def test_a_push_is_stored_then_announced(workshop: Workshop) -> None:
     device = await workshop.add_device()
     await workshop.control.push_attributes("p1", device.id, {"relay": False})
     assert (await workshop.store.history.current(device.number))["relay"].value is False
-    assert heard == [AttributesPushed(device.id, {"relay": False})]
+    assert heard == [AttributesPushed("p1", device.id, {"relay": False})]
 
 
 async def test_a_cloud_update_is_stored_and_the_device_hears_nothing(workshop: Workshop) -> None:
@@ -45,7 +45,7 @@ async def test_what_is_wrong_in_a_push_is_named_and_the_rest_is_stored_and_sent(
     assert [error.field for error in refused] == ["power", "room", "wide"]
     values = await workshop.store.history.current(device.number)
     assert {name: known.value for name, known in values.items()} == {"on": True}
-    assert heard == [AttributesPushed(device.id, {"on": True})]
+    assert heard == [AttributesPushed("p1", device.id, {"on": True})]
 
 
 @pytest.mark.parametrize("attributes", [{"power": 5, "room": "x"}, {"wide": 2**70}])

@@ -98,7 +98,7 @@ async def test_data_goes_down_only_over_a_live_connection_of_the_wanted_kind(wor
     with pytest.raises(DeviceOffline):
         await workshop.streams.send("p1", device.id, "port", b"x", "tcp")
     await workshop.streams.send("p1", device.id, "port", b"\x00", "mqtt")
-    assert heard == [DataSent(device.id, "port", b"\x00")]
+    assert heard == [DataSent("p1", device.id, "port", b"\x00")]
 
 
 async def test_only_the_stream_that_is_bound_to_tcp_goes_down_a_tcp_connection(workshop: Workshop) -> None:

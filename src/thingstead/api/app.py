@@ -20,6 +20,7 @@ from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
 from thingstead.api.streamed import send_pieces
 from thingstead.config import ApiSettings
+from thingstead.errors import ThingsteadError
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.mqtt.budget import Budget
@@ -102,11 +103,17 @@ def _route(endpoint: Endpoint, platform: Platform, settings: ApiSettings, bodies
     return EndpointRoute(Operation(endpoint, platform, settings, bodies))
 
 
-async def _sent(pieces: AsyncIterator[bytes], receive: Receive, send: Send) -> bool:
-    """Sends the body; False if the peer closed the connection meanwhile."""
+async def _sent(pieces: AsyncIterator[bytes], receive: Receive, send: Send, template: str) -> bool:
+    """Sends the body; False if it was ended early, so that the connection must be closed."""
     try:
         await send_pieces(pieces, receive, send)
     except PeerGone:
+        return False
+    except TimeoutError:
+        log.info("a file was ended: a piece was not made or not read in time", route=template)
+        return False
+    except ThingsteadError as exc:
+        log.info("a file was ended", route=template, reason=exc.reason.message)
         return False
     return True
 
@@ -148,7 +155,7 @@ class HttpApp:
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if answer.pieces is None or method == "HEAD":
             await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
-        elif not await _sent(answer.pieces, receive, send):
+        elif not await _sent(answer.pieces, receive, send, template):
             return
         took_s = time.perf_counter() - begun_s
         self._requests.count(method, template, answer.status, took_s, answer.code)

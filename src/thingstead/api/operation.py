@@ -1,5 +1,6 @@
 """An endpoint at work: authentication, validation, the handler, the answer."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from thingstead.api.body import Bodies, Receive, Scope, while_connected
@@ -15,7 +16,7 @@ from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthentica
 from thingstead.model.audit.log import ActorKind
 from thingstead.model.roles import allows
 from thingstead.model.tenant import TENANT
-from thingstead.services.accounts.tokens import NOBODY
+from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.audit.audit import acting
 from thingstead.services.platform import Platform
 
@@ -58,7 +59,7 @@ class Operation:
             warnings: list[FieldError] = []
             info = await self._call(call, receive, warnings)
             if isinstance(info, StreamedFile):
-                return file_answer(info, self.endpoint.file)
+                return file_answer(info._replace(pieces=self._while_allowed(info.pieces, scope)), self.endpoint.file)
             answer = success(info, warnings)
         except ThingsteadError as exc:
             return failure(exc, malformed_json_status=self._settings.malformed_json_status)
@@ -67,14 +68,25 @@ class Operation:
             return answer._replace(headers=(NO_STORE, *call.answer_headers))
         return answer._replace(headers=tuple(call.answer_headers)) if call.answer_headers else answer
 
+    async def _while_allowed(self, pieces: AsyncIterator[bytes], scope: Scope) -> AsyncIterator[bytes]:
+        """Pieces of a file, each after its caller was authenticated again: a log-out, a removed application or another
+        role ends the file. Raises the errors of :func:`~thingstead.api.credentials.caller_of`, and Forbidden."""
+        async for piece in pieces:
+            if self.endpoint.access is not Access.PUBLIC:
+                self._require_role(await caller_of(scope, self._platform))
+            yield piece
+
+    def _require_role(self, caller: Caller) -> None:
+        if self._role is not None and not allows(caller.role, self._role):
+            raise Forbidden("role_required", needed=self._role, held=caller.role)
+
     async def _call(self, call: ApiCall, receive: Receive, warnings: list[FieldError]) -> Any:
         caller, scope = call.caller, call.scope
         if self.endpoint.access is Access.ADMINISTRATOR and caller.admin_id is None and not caller.operator:
             raise Forbidden("administrator_only")
         if self.endpoint.access is Access.SESSION and not caller.session_id:
             raise Forbidden("session_only")
-        if self._role is not None and not allows(caller.role, self._role):
-            raise Forbidden("role_required", needed=self._role, held=caller.role)
+        self._require_role(caller)
         query_string: bytes = scope["query_string"]
         if query_string:
             warnings += self._unknown_of_query(query_string)

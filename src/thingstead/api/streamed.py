@@ -33,6 +33,7 @@ async def send_pieces(pieces: AsyncIterator[bytes], receive: Receive, send: Send
     Raises:
         PeerGone: the peer closed the connection.
         TimeoutError: a piece was not made, or not read, within PIECE_TIMEOUT_S.
+        ThingsteadError: raised by ``pieces``; the caller may not read the rest, or it cannot be read.
     """
 
     async def send_all() -> None:

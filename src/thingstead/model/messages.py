@@ -20,6 +20,7 @@ class ReportsCommitted(BusMessage, frozen=True):
 class AttributesPushed(BusMessage, frozen=True):
     """Attributes must be sent to a device (``attributes/push``)."""
 
+    project_id: str
     device_id: str
     attributes: dict[str, Any]
 
@@ -27,6 +28,7 @@ class AttributesPushed(BusMessage, frozen=True):
 class CommandIssued(BusMessage, frozen=True):
     """A command was stored as ``queued`` and waits for its device."""
 
+    project_id: str
     device_id: str
     command_row_id: str
     command_id: int
@@ -71,6 +73,7 @@ class DataReported(BusMessage, frozen=True):
 class DataSent(BusMessage, frozen=True):
     """Custom data must be sent to a device over its live connection."""
 
+    project_id: str
     device_id: str
     identifier: str
     payload: bytes

@@ -16,7 +16,7 @@ async def values(api: Api, plane: Plane) -> dict[str, Any]:
 
 async def test_a_push_is_stored_and_reaches_the_device(api: Api, app: Plane, played: Played) -> None:
     assert await app.ask("POST", "attributes", {"level": 5, "setpoint": 20}) == OK
-    assert played.pushed == [AttributesPushed(app.certificate["id"], {"level": 5, "setpoint": 20})]
+    assert played.pushed == [AttributesPushed(api.project_id, app.certificate["id"], {"level": 5, "setpoint": 20})]
     assert await app.ask("GET", "attributes") == {"result": 1, "attributes": {"level": 5, "setpoint": 20}}
 
 
@@ -77,15 +77,15 @@ async def test_a_command_to_an_offline_device_is_refused_unless_it_may_wait(api:
         ({"type": "plaintext", "msg": ""}, b""),
     ],
 )
-async def test_data_goes_down_as_its_bytes(app: Plane, played: Played, body: Any, payload: bytes) -> None:
+async def test_data_goes_down_as_its_bytes(api: Api, app: Plane, played: Played, body: Any, payload: bytes) -> None:
     assert await app.ask("POST", "data/frames/set", body, push_mode="mqtt") == OK
-    assert played.data == [DataSent(app.certificate["id"], "frames", payload)]
+    assert played.data == [DataSent(api.project_id, app.certificate["id"], "frames", payload)]
 
 
 async def test_data_goes_down_from_the_project_api_too(api: Api, app: Plane, played: Played) -> None:
     path = f"control/device/{app.certificate['id']}/data/frames"
     assert await api.call("POST", path, {"type": "json", "msg": 1}) == {}
-    assert played.data == [DataSent(app.certificate["id"], "frames", b"1")]
+    assert played.data == [DataSent(api.project_id, app.certificate["id"], "frames", b"1")]
     assert (await api.refusal("POST", path, {"type": "json", "msg": 1}, push_mode="tcp")).errcode == 404
     assert (await api.refusal("POST", path, {"type": "hex", "msg": "x"})).fields == {"msg"}
     assert (await api.refusal("POST", path, {"type": "yaml"})).fields == {"type", "msg"}

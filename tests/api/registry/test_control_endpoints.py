@@ -45,7 +45,7 @@ async def test_a_push_is_stored_and_sent_down(api: Api, house: House) -> None:
     pushed: list[AttributesPushed] = []
     house.bus.subscribe(AttributesPushed, pushed.append)
     assert await api.call("POST", f"control/device/{device_id}/attributes", {"level": 5, "free": [1]}) == {}
-    assert pushed == [AttributesPushed(device_id, {"level": 5, "free": [1]})]
+    assert pushed == [AttributesPushed(api.project_id, device_id, {"level": 5, "free": [1]})]
     await house.reopen()
     assert await current(api, device_id) == {"level": 5, "free": [1]}
 

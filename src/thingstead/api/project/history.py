@@ -123,7 +123,8 @@ class CsvQuery(msgspec.Struct, frozen=True, kw_only=True):
 async def history_csv(call: ApiCall) -> StreamedFile:
     """All points of the range as a CSV file: attribute by attribute, newest first, with the columns `time` (UTC), `ts`
     (ms), `identifier` and `value`. A text that a spreadsheet would evaluate gets an apostrophe in front. The file is
-    sent while it is read; if that fails, the connection is closed before its end."""
+    sent while it is read; if that fails, or the caller logs out or loses its access meanwhile, the connection is closed
+    before its end."""
     query: CsvQuery = call.query
     device, pieces = await call.platform.csv_export.begin(
         call.caller.project_id,

@@ -146,18 +146,18 @@ class DeviceRouter:
             downlink.push(message)
             return
         kept = self._away(message)
-        if self._trace.active:
+        if self._trace.traces(message.project_id):
             payload = device_answers.push(message.attributes)
             outcome: TraceOutcome = "queued" if kept else "no_session"
-            self._trace.no_session(message.device_id, "attributes/push", payload, outcome)
+            self._trace.no_session(message.project_id, message.device_id, "attributes/push", payload, outcome)
 
     def _command(self, message: CommandIssued) -> None:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.command(message)
-        elif self._trace.active:
+        elif self._trace.traces(message.project_id):
             topic = f"command/send/{message.command_id}"
-            self._trace.no_session(message.device_id, topic, device_answers.command(message))
+            self._trace.no_session(message.project_id, message.device_id, topic, device_answers.command(message))
 
     def _command_changed(self, message: CommandChanged) -> None:
         if message.state in ENDED:
@@ -169,8 +169,10 @@ class DeviceRouter:
         downlink = self._downlink(message.device_id)
         if downlink is not None:
             downlink.data(message)
-        elif self._trace.active:
-            self._trace.no_session(message.device_id, f"data/{message.identifier}/set", message.payload)
+        elif self._trace.traces(message.project_id):
+            self._trace.no_session(
+                message.project_id, message.device_id, f"data/{message.identifier}/set", message.payload
+            )
 
     def _presence_changed(self, message: PresenceChanged) -> None:
         if message.online and (below := self._below(message.device_id)) is not None:

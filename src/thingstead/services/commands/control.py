@@ -77,7 +77,7 @@ class ControlService:
             InvalidInput: all attributes were refused; nothing is stored or sent.
         """
         refused = await self._set(project_id, device_id, attributes, "push")
-        self._bus.publish(AttributesPushed(device_id, attributes))
+        self._bus.publish(AttributesPushed(project_id, device_id, attributes))
         return refused
 
     async def update_cloud_attributes(
@@ -149,7 +149,7 @@ class ControlService:
         if not online and not wait_ms:
             if self._trace.wants(device):
                 topic, payload = f"command/send/{command.command_id}", device_answers.command(issued(command))
-                self._trace.no_session(device.id, topic, payload)
+                self._trace.no_session(project_id, device.id, topic, payload)
             raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
         news = self._next_news(command.id) if online else None

@@ -116,6 +116,7 @@ class PendingCommands(NamedTuple):
 def issued(command: Command) -> CommandIssued:
     """The bus message that announces a queued command."""
     return CommandIssued(
+        command.project_id,
         command.device_id,
         command.id,
         command.command_id,

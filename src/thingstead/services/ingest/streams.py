@@ -75,7 +75,7 @@ class StreamService:
         session = await self._store.presence.find_session(device.number)
         if session is None or (push_mode is not None and session.protocol != push_mode):
             if self._logs.trace.wants(device):
-                self._logs.trace.no_session(device.id, f"data/{identifier}/set", payload)
+                self._logs.trace.no_session(project_id, device.id, f"data/{identifier}/set", payload)
             if session is None:
                 raise DeviceOffline("device_offline")
             raise DeviceOffline("device_not_on", push_mode=push_mode or "")
@@ -88,7 +88,7 @@ class StreamService:
         commit = self._logs.data(device, identifier, "down", payload)
         note_control(self._store, device, "data", {identifier: f"{len(payload)} bytes"})
         await settled(commit)
-        self._bus.publish(DataSent(device.id, identifier, payload))
+        self._bus.publish(DataSent(project_id, device.id, identifier, payload))
 
 
 def encode_message(kind: str, message: Any) -> bytes:

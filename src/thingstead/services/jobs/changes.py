@@ -116,7 +116,7 @@ class BulkChanges:
         if commit is not None:
             await settled(commit)
         for device_id, attributes in pushed:
-            self._bus.publish(AttributesPushed(device_id, attributes))
+            self._bus.publish(AttributesPushed(project_id, device_id, attributes))
         return items
 
     async def _ready(self, project_id: str, device_id: str) -> DeviceContext | BulkItem:

@@ -53,11 +53,13 @@ class MessageTrace:
         self._now_ms = clock.now_ms
         self._now_s = clock.monotonic_s
         self._listened: Counter[tuple[str, str]] = Counter()  # number of subscribers by project id and view token
+        self._projects: Counter[str] = Counter()  # the same by project id
         self._buckets = TokenBuckets(clock, BURST, INTERVAL_S)
 
     def listen(self, project_id: str, view_token: str) -> None:
         """Adds a subscriber of a device."""
         self._listened[project_id, view_token] += 1
+        self._projects[project_id] += 1
         self.active = True
 
     def leave(self, project_id: str, view_token: str) -> None:
@@ -65,11 +67,18 @@ class MessageTrace:
         self._listened[project_id, view_token] -= 1
         if not self._listened[project_id, view_token]:
             del self._listened[project_id, view_token]
+        self._projects[project_id] -= 1
+        if not self._projects[project_id]:
+            del self._projects[project_id]
         self.active = bool(self._listened)
 
     def wants(self, device: Device) -> bool:
         """Whether the device has a subscriber."""
         return self.active and (device.project_id, device.view_token) in self._listened
+
+    def traces(self, project_id: str) -> bool:
+        """Whether any device of the project has a subscriber."""
+        return self.active and project_id in self._projects
 
     # Up
 
@@ -120,11 +129,13 @@ class MessageTrace:
         else:
             after.on_done(lambda error: traced.end("delivered", []) if error is None else None)
 
-    def no_session(self, device_id: str, topic: str, payload: bytes, outcome: TraceOutcome = "no_session") -> None:
+    def no_session(
+        self, project_id: str, device_id: str, topic: str, payload: bytes, outcome: TraceOutcome = "no_session"
+    ) -> None:
         """Publishes a message to a device without a connection, even without a subscriber of the device: the caller
-        checks :attr:`active`."""
+        checks :meth:`traces`."""
         errors = _errors(NOT_CONNECTED, ())
-        self._publish("", device_id, ("down", "", topic, payload, None), outcome, errors, 0, self._now_ms())
+        self._publish(project_id, device_id, ("down", "", topic, payload, None), outcome, errors, 0, self._now_ms())
 
     def _publish(
         self,
@@ -136,7 +147,7 @@ class MessageTrace:
         took_us: int,
         ts: int,
     ) -> None:
-        suppressed = self._buckets.take(project_id or device_id)
+        suppressed = self._buckets.take(project_id)
         if suppressed is None:
             return
         direction, plane, topic, payload, qos = message
