@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import report
+from tests.browser.test_device import call
 from tests.browser.visit import View, Visit
 from tests.project_api import ProjectApi
 
@@ -60,6 +61,43 @@ async def test_a_form_tells_at_once_who_else_saved_and_a_refused_one_when(visit:
     await page.click("button:text-is('Save mine')")
     await told.wait_for(state="detached")
     assert api.call("GET", f"/customer/{customer}")["name"] == "Mine"
+    assert visit.faults == []
+
+
+async def test_the_dialogs_of_applications_and_views_tell_at_once_who_else_saved(visit: Visit, api: ProjectApi) -> None:
+    known = visit.site.credentials
+    body = {"name": "Offline ones", "query": "online=0", "shared": True}
+    page = await visit.page()
+    await visit.log_in(page, "/apps")
+    otto = {"account": "otto", "password": "a long password"}
+    await call(page, "POST", "/admin", {**otto, "role": "admin"})
+    api.log_in_with(api.call("POST", "/admin_login", json={"app_id": known.app_id, **otto})["access_token"])
+    await page.get_by_role("button", name="Actions for").first.click()
+    await page.get_by_role("menuitem", name="Edit").click()
+    name = page.locator("dialog").get_by_role("textbox")
+    before = await name.input_value()
+    await name.fill("Mine")
+    api.call("PUT", f"/application/{known.app_id}/info", json={"name": "Theirs"})
+    await page.wait_for_selector("dialog [role=status]:has-text('otto has saved changes meanwhile')")
+    await page.locator("dialog").get_by_role("button", name="Save", exact=True).click()
+    told = page.locator("dialog [role=alert]:has-text('saved changes at')")
+    await told.wait_for()
+    await told.get_by_role("button", name="Save mine").click()
+    await page.locator("dialog").wait_for(state="detached")
+    assert api.call("GET", f"/application/{known.app_id}")["name"] == "Mine"
+    api.call("PUT", f"/application/{known.app_id}/info", json={"name": before})
+
+    view = (await call(page, "POST", "/device_views", body))["info"]
+    await visit.open(page, "/devices?online=0")
+    await page.get_by_role("button", name="Actions of the view Offline ones").click()
+    await page.get_by_role("menuitem", name="Edit").click()
+    await page.locator("dialog").get_by_role("textbox").fill("Away")
+    # Of two who change different things, both keep theirs.
+    beside = await visit.page()
+    await visit.log_in(beside)
+    await call(beside, "PUT", f"/device_view/{view['id']}", {"shared": False})
+    await page.locator("dialog").get_by_role("button", name="Save", exact=True).click()
+    await page.wait_for_selector("nav a[aria-current=page]:not([title]):has-text('Away')")  # its name, and not shared
     assert visit.faults == []
 
 

@@ -149,12 +149,14 @@ function drawSpans(plot: uPlot, spans: readonly Span[]): void {
   ctx.restore()
 }
 
+const LABEL_HEIGHT = 16
 function drawLimits(plot: uPlot, limits: readonly Limit[]): void {
   const { ctx, bbox } = plot
   ctx.save()
   ctx.font = `${12 * devicePixelRatio}px ${token("font")}`
   ctx.textAlign = "right"
   ctx.lineWidth = 1.5 * devicePixelRatio
+  const placed: { y: number; left: number }[] = []
   for (const limit of limits) {
     const scale = `y:${limit.unit ?? ""}`
     if (!plot.scales[scale]) continue
@@ -168,7 +170,12 @@ function drawLimits(plot: uPlot, limits: readonly Limit[]): void {
     ctx.stroke()
     const above = limit.kind === "raise"
     ctx.textBaseline = above ? "bottom" : "top"
-    ctx.fillText(limit.label, bbox.left + bbox.width - 4, y + (above ? -3 : 3) * devicePixelRatio)
+    const top = above ? y - LABEL_HEIGHT * devicePixelRatio : y
+    // Beside a label that stands at nearly the same height, not over it.
+    const beside = placed.filter((one) => Math.abs(one.y - top) < LABEL_HEIGHT * devicePixelRatio)
+    const right = Math.min(bbox.left + bbox.width - 4, ...beside.map((one) => one.left - 12 * devicePixelRatio))
+    ctx.fillText(limit.label, right, y + (above ? -3 : 3) * devicePixelRatio)
+    placed.push({ y: top, left: right - ctx.measureText(limit.label).width })
   }
   ctx.restore()
 }

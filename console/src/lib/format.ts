@@ -22,6 +22,12 @@ export function formatValue(value: unknown): string {
   return JSON.stringify(value)
 }
 
+/** What the server says in a part of a sentence, such as "it has never connected", as a sentence of its own. */
+export function sentence(text: string): string {
+  if (text === "" || locale.value !== "en-GB") return text
+  return `${text[0]?.toUpperCase()}${text.slice(1)}${/[.?!:]$/.test(text) ? "" : "."}`
+}
+
 const UNITS = ["B", "kB", "MB", "GB", "TB"]
 
 /** A size in bytes, in steps of 1,000. */

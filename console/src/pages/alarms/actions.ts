@@ -1,6 +1,7 @@
 /** What people do to alarms, with what is said afterwards and the way back. */
 import { t, type Word } from "@/i18n"
 import { actOnMany, type AlarmVerb, type ManyDone, type Selection } from "@/lib/alarms"
+import { confirm } from "@/lib/confirm"
 import { DAY, HOUR } from "@/lib/time"
 import { toastDone } from "@/lib/toasts"
 
@@ -26,6 +27,15 @@ function said(verb: AlarmVerb, many: ManyDone): string {
     parts.push(t("alarms.manyRefused", { count: many.refused.length, reason }))
   }
   return parts.join(" ")
+}
+
+/** Asks before many are acknowledged at once, which nobody can take back. */
+export function confirmAcknowledge(count: number): Promise<boolean> {
+  return confirm({
+    title: t("alarms.acknowledgeTitle", { count }),
+    text: t("alarms.acknowledgeText"),
+    verb: t("alarms.acknowledge"),
+  })
 }
 
 /** Does it and says so; a shelving can be taken back. `changed` is called each time when something is another. */

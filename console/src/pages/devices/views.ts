@@ -39,5 +39,6 @@ export const addressOfView = (view: View): LocationQueryRaw => addressOf(stateOf
 /** The view that the list shows, if it is one. */
 export function shownView(views: readonly View[], state: State): View | undefined {
   const query = queryOf(state)
+  if (query === "") return undefined // that is all devices, which have a tab of their own
   return views.find((view) => queryOf(stateOf(view.query)) === query)
 }
