@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-jW9WmM_G.js";
