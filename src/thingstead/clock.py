@@ -7,6 +7,8 @@ not jump when the wall clock is set are measured with :meth:`Clock.monotonic_s`.
 import time
 from typing import Protocol
 
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the first is of Linux
+
 
 class Clock(Protocol):
     """Source of time for all other code."""
@@ -47,3 +49,8 @@ class ManualClock:
         """Moves both readings forward by ``ms`` milliseconds."""
         self._now_ms += ms
         self._monotonic_ms += ms
+
+
+def boot_s() -> float:
+    """Seconds from an arbitrary origin, which also pass while the machine sleeps; never goes back."""
+    return time.clock_gettime(_BOOT_CLOCK)

@@ -26,7 +26,7 @@ from thingstead.mqtt.properties import NO_PROPERTIES, Properties
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.commands import control
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.services.registry.new_device import NewDevice

@@ -18,7 +18,7 @@ from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.properties import Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.subscription_packets import Subscribe, SubscriptionRequest
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore

@@ -26,7 +26,7 @@ from thingstead.model.device_type import AttributeDefinition, ConnType, Function
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.decoder import Decoder
 from thingstead.mqtt.protocol import ProtocolVersion
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore

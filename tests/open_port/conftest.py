@@ -24,7 +24,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.mqtt.publish_packets import Puback, Pubcomp, Publish, Pubrec, Pubrel
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest, Unsuback, Unsubscribe
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.platform import Platform
 from thingstead.storage.sqlite.store import SqliteStore
 

@@ -12,7 +12,7 @@ import structlog
 from thingstead.bus.local import LocalBus
 from thingstead.clock import SystemClock
 from thingstead.config import AccountSettings, Config
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.audit.audit import acting
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore

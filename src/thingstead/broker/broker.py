@@ -14,7 +14,7 @@ from thingstead.broker.devices.access import DeviceAccess, DeviceLogIn
 from thingstead.broker.devices.router import DeviceRouter
 from thingstead.broker.devices.sessions import DeviceSessions
 from thingstead.broker.net.admission import Arrival, Arrivals
-from thingstead.broker.net.connections import Clients, RefusedConnections
+from thingstead.broker.net.connections import Clients
 from thingstead.broker.net.counters import AppCounters, Counters
 from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.listening import Listening, Port, listen
@@ -41,10 +41,17 @@ class MqttBroker:
 
     Args:
         buffers: budget of all send and receive buffers of clients.
+        arrivals: the connections of the process; None: those of this broker.
     """
 
     def __init__(
-        self, platform: Platform, bus: Bus, clock: Clock, config: Config, buffers: Budget | None = None
+        self,
+        platform: Platform,
+        bus: Bus,
+        clock: Clock,
+        config: Config,
+        buffers: Budget | None = None,
+        arrivals: Arrivals | None = None,
     ) -> None:
         self.counters = Counters()
         self.tcp_counters = Counters()
@@ -60,8 +67,8 @@ class MqttBroker:
         self._tasks = Tasks()
         log_ins, ends = TaskLimiter(self._tasks), TaskLimiter(self._tasks)
         self._idle_timers = IdleTimers()
-        self.refused_connections = RefusedConnections(clock)
-        self.arrivals = Arrivals(clock, self.refused_connections)
+        self.arrivals = arrivals or Arrivals(clock)
+        self.refused_connections = self.arrivals.refused_connections
         self.entrance = self.arrivals.entrance("MQTT", config.mqtt.max_connections)
         self.tcp_entrance = self.arrivals.entrance("TCP", config.tcp.max_connections)
         self._clients: Clients[MqttConnection] = Clients()

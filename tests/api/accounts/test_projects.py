@@ -8,7 +8,7 @@ from tests.api.accounts.conftest import CONFIG, Tenant
 from tests.api.registry.house import House
 from thingstead.api.app import create_app
 from thingstead.config import ApiSettings
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.shared.installation import OpenListener
 
 

@@ -14,7 +14,7 @@ from thingstead.model.alarms.alarm import AlarmChange, AlarmLog
 from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, SessionsRevoked
 from thingstead.model.report import Report
 from thingstead.refusals import TEXTS
-from thingstead.server.composition import build_platform
+from thingstead.server.platforms import build_platform
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sqlite.store import SqliteStore
 

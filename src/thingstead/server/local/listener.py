@@ -1,16 +1,15 @@
 """Serves the local socket: one line of JSON asks, one answers, then the connection ends."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from thingstead.api.app import AsgiApp
 from thingstead.server.folder import LOCAL_SOCKET
-from thingstead.server.local.calls import LocalAnswer, LocalCall, answer
+from thingstead.server.local.calls import LocalAnswer, LocalCall
 from thingstead.server.local.sockets import REQUEST_BYTES, bind_local
-from thingstead.services.platform import Platform
 
 REQUEST_TIMEOUT_S = 10.0  # from the connection to the end of its line
 ANSWER_TIMEOUT_S = 60.0
@@ -21,12 +20,15 @@ log = structlog.get_logger("thingstead.server.local")
 
 
 class LocalListener:
-    """Answers commands on this machine while the server runs."""
+    """Answers commands on this machine while the server runs.
 
-    def __init__(self, folder: Path, app: AsgiApp, platform: Platform) -> None:
+    Args:
+        answer: answers one of them; raises no error of the tree.
+    """
+
+    def __init__(self, folder: Path, answer: Callable[[LocalCall], Awaitable[LocalAnswer]]) -> None:
         self._folder = folder
-        self._app = app
-        self._platform = platform
+        self._answer = answer
         self._turns = asyncio.Semaphore(CONNECTIONS_MAX)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +81,7 @@ class LocalListener:
             answered = LocalAnswer(status=400, body=msgspec.Raw(msgspec.json.encode({"message": str(exc)})))
         else:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                answered = await answer(self._app, self._platform, call)
+                answered = await self._answer(call)
         writer.write(msgspec.json.encode(answered) + b"\n")
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await writer.drain()

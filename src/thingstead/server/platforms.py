@@ -1,0 +1,158 @@
+"""Builds the services over a store and a bus, and closes them again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from thingstead.bus.base import Bus
+from thingstead.clock import Clock
+from thingstead.config import Config
+from thingstead.services.accounts.accounts import AccountService
+from thingstead.services.accounts.browser_sessions import BrowserSessionService
+from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.tokens import TokenService
+from thingstead.services.alarms.alarms import AlarmService
+from thingstead.services.alarms.dry_run import AlarmDryRunService
+from thingstead.services.alarms.evaluations import AlarmEvaluations
+from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.services.alarms.scheduler import AlarmScheduler
+from thingstead.services.alarms.trace import AlarmTraceService
+from thingstead.services.audit.audit import AuditService
+from thingstead.services.commands.control import ControlService
+from thingstead.services.commands.synchronous import SynchronousCommandService
+from thingstead.services.console.desk import DeskService
+from thingstead.services.console.message_stat import MessageStatService
+from thingstead.services.diagnosis.diagnosis import DiagnosisService
+from thingstead.services.diagnosis.message_log import MessageLogService
+from thingstead.services.history.aggregates import AggregateService
+from thingstead.services.history.clock_watch import ClockWatch
+from thingstead.services.history.csv_export import CsvExport
+from thingstead.services.history.history import HistoryService
+from thingstead.services.history.retention import RetentionService
+from thingstead.services.history.table_import import HistoryImportService
+from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.ingest.streams import StreamService
+from thingstead.services.jobs.jobs import JobService
+from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.mqtt.subscriptions import SubscriptionService
+from thingstead.services.notifications.dispatch import NotifyDispatcher
+from thingstead.services.notifications.notify import NotifyService
+from thingstead.services.platform import Platform
+from thingstead.services.presence.presence import PresenceService
+from thingstead.services.presence.sub_devices import SubDeviceService
+from thingstead.services.registry.customers import CustomerService
+from thingstead.services.registry.device_groups import DeviceGroupService
+from thingstead.services.registry.device_types import DeviceTypeService
+from thingstead.services.registry.devices import DeviceService
+from thingstead.services.registry.projects import ProjectService
+from thingstead.services.registry.registration import RegistrationService
+from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.installation import Installation, OpenListener
+from thingstead.services.shared.message_trace import MessageTrace
+from thingstead.services.shared.server_status import ServerStatus
+from thingstead.storage.base import Store
+
+log = structlog.get_logger("thingstead.server")
+
+NODE = "local"  # of the sessions in the store: one node at a time is active
+STOP_TIMEOUT_S = 10  # for each part; the next one is stopped after that in any case
+
+
+def build_platform(
+    store: Store, bus: Bus, clock: Clock, config: Config, listeners: Sequence[OpenListener] = ()
+) -> Platform:
+    """Builds the services over a store and a bus."""
+    account = config.account
+    passwords = Passwords(memory_kib=account.password_hash_memory_kib, passes=account.password_hash_passes)
+    devices = DeviceService(store, bus, clock, active_within_ms=config.active_window_s * 1000)
+    evaluations = AlarmEvaluations(store, bus, clock)
+    dispatcher = NotifyDispatcher(store, bus, clock, config.notify)
+    engine = AlarmScheduler(store, bus, clock, evaluations)
+    rules = AlarmRuleService(store, bus, clock, evaluations)
+    daily = config.storage.project_daily_max_bytes
+    logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
+    quota = DailyQuota(clock, daily) if daily else None
+    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts)
+    control = ControlService(store, bus, clock, ingest, logs)
+    log_ins = LogIns(clock, account, config.http)
+    presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
+    return Platform(
+        projects=ProjectService(store, bus, clock, passwords),
+        accounts=AccountService(store, bus, clock, passwords, log_ins),
+        log_ins=log_ins,
+        tokens=TokenService(store, clock, passwords, account, log_ins),
+        browser_sessions=BrowserSessionService(store, bus, clock, passwords, account, log_ins),
+        devices=devices,
+        device_types=DeviceTypeService(store, bus, clock),
+        device_groups=DeviceGroupService(store, clock),
+        customers=CustomerService(store, bus, clock, passwords),
+        history=HistoryService(store, bus),
+        aggregates=AggregateService(store, clock),
+        csv_export=CsvExport(store),
+        retention=RetentionService(store, clock, config.storage),
+        history_import=HistoryImportService(store, clock),
+        ingest=ingest,
+        clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
+        control=control,
+        presence=presence,
+        alarms=AlarmService(store, bus, clock, engine),
+        alarm_rules=rules,
+        alarm_trace=AlarmTraceService(store, rules, evaluations),
+        alarm_dry_run=AlarmDryRunService(store, clock, rules),
+        notify=NotifyService(store, clock, config.notify, dispatcher),
+        device_logs=logs,
+        message_log=MessageLogService(logs),
+        diagnosis=DiagnosisService(store, clock, presence, logs),
+        streams=StreamService(store, bus, clock, ingest, logs),
+        registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
+        synchronous=SynchronousCommandService(control, clock),
+        mqtt_sessions=MqttSessionService(store, clock),
+        installation=Installation(listeners, config.public),
+        jobs=JobService(store, bus, clock, devices, ingest, control),
+        desk=DeskService(store, clock),
+        audit=AuditService(store, bus, clock),
+        message_stat=MessageStatService(store, bus, clock, logs.counts),
+        server_status=ServerStatus(store, clock, config.data_path, config.storage.low_disk_bytes),
+        subscriptions=SubscriptionService(store, bus, clock, log_ins),
+        sub_devices=SubDeviceService(
+            store,
+            bus,
+            clock,
+            ingest,
+            control,
+            presence,
+            devices,
+            logs,
+            timeout_s=config.sub_device_timeout_s,
+            api=config.http,
+        ),
+    )
+
+
+async def within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
+    """Stops one part within the time-out. A failure is logged, and the other parts are stopped all the same."""
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await stop()
+    except TimeoutError:
+        log.error("a component did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
+    except Exception:
+        log.exception("a component failed while stopping", part=part)
+
+
+async def close_services(platform: Platform) -> None:
+    """Ends the background work of the services, those first that use others."""
+    await within("sub_devices", platform.sub_devices.close)
+    await within("presence", platform.presence.stop)
+    await within("clock", platform.clock_watch.close)
+    await within("retention", platform.retention.close)
+    await within("subscriptions", platform.subscriptions.close)
+    await within("jobs", platform.jobs.close)
+    await within("control", platform.control.close)
+    await within("ingest", platform.ingest.close)
+    await within("alarms", platform.alarms.engine.close)
+    await within("notify", platform.notify.dispatcher.close)
+    await within("message statistics", platform.message_stat.close)

@@ -1,0 +1,93 @@
+"""The working server over an open store: services, MQTT and TCP ports, and what its HTTP ports answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+from thingstead.api.app import AsgiApp, create_app
+from thingstead.broker.broker import MqttBroker
+from thingstead.broker.net.admission import Arrivals
+from thingstead.bus.local import LocalBus
+from thingstead.clock import Clock
+from thingstead.config import Config
+from thingstead.console.files import packaged_files
+from thingstead.console.pages import ConsolePages
+from thingstead.metrics import HttpRequests, Metrics
+from thingstead.model.health import HealthWarning
+from thingstead.mqtt.budget import Budget
+from thingstead.server.listeners import Listeners
+from thingstead.server.metric_sources import read_metric_sources
+from thingstead.server.platforms import build_platform, close_services, within
+from thingstead.server.site import site
+from thingstead.services.history.removal import RemovalService
+from thingstead.services.platform import Platform
+from thingstead.storage.base import Store
+
+
+class Running(NamedTuple):
+    """A working server, whose MQTT and TCP ports are open."""
+
+    platform: Platform
+    gateway: MqttBroker
+    api: AsgiApp  # of the local socket
+    site: AsgiApp  # of the HTTP ports
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_running(
+    store: Store,
+    config: Config,
+    clock: Clock,
+    listeners: Listeners,
+    buffers: Budget,
+    arrivals: Arrivals | None = None,
+) -> AsyncIterator[Running]:
+    """Starts everything over an open store but the HTTP ports, and stops it at the end of the block.
+
+    Args:
+        arrivals: the connections of the process; None: those of this server.
+    """
+    async with AsyncExitStack() as stack:
+        bus = LocalBus()
+        stack.push_async_callback(bus.close)
+        platform = build_platform(store, bus, clock, config, listeners.public)
+        stack.push_async_callback(close_services, platform)
+        await platform.presence.recover()
+        platform.control.start()
+        platform.retention.start()
+        removal = RemovalService(store, bus)
+        stack.push_async_callback(within, "removal", removal.close)
+        removal.start()
+        await platform.alarms.engine.start()
+        platform.clock_watch.start(await store.history.newest_uplink())
+        platform.notify.dispatcher.start()
+        platform.jobs.start()
+        platform.message_stat.start()
+        gateway = MqttBroker(platform, bus, clock, config, buffers, arrivals)
+        stack.push_async_callback(within, "mqtt", gateway.stop)
+        for port in listeners.of("mqtt", "mqtts"):
+            await gateway.listen(port)
+        for port in listeners.of("open"):
+            await gateway.listen_open(port)
+        for port in listeners.of("tcp", "tcps"):
+            await gateway.listen_tcp(port)
+        yield _running(store, config, listeners, buffers, platform, gateway)
+
+
+def _running(
+    store: Store, config: Config, listeners: Listeners, buffers: Budget, platform: Platform, gateway: MqttBroker
+) -> Running:
+    metrics, requests = Metrics(), HttpRequests()
+    read_metric_sources(metrics, store, platform, gateway, buffers, listeners.certificate_expiries)
+
+    def warnings() -> list[HealthWarning]:
+        watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, listeners)
+        return [warning for part in watched for warning in part.warnings()]
+
+    platform.server_status.warnings, platform.server_status.ports = warnings, listeners.described
+    app = create_app(
+        platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers
+    )
+    console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
+    return Running(platform, gateway, app, site(app, console), metrics)
