@@ -1,1 +1,1 @@
-"""The store of several nodes: a PostgreSQL database, written by the active one."""
+"""Store of several nodes: one PostgreSQL database, written by the active one."""
