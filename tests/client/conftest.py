@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.client.cable import Cable
+from tests.client.scripted import Scripted
 from thingstead.client import (
     ApplicationKeys,
     AsyncProjectClient,
@@ -82,6 +83,14 @@ async def cable(site: Site) -> AsyncIterator[Cable]:
     """A way to the MQTT port that a test can cut."""
     async with Cable("127.0.0.1", site.server.mqtt_port) as cable:
         yield cable
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[Scripted]:
+    scripted = Scripted()
+    await scripted.open()
+    yield scripted
+    await scripted.close()
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 
 import pytest
 
+from tests.client.scripted import OK, Scripted
 from thingstead.client import blocking, concurrent
 from thingstead.client.blocking import BlockingTransport
 from thingstead.client.concurrent import AsyncTransport
@@ -14,56 +14,7 @@ from thingstead.errors import InvalidInput, Unavailable
 
 GET = Request("GET", "/x?y=1", {"A": "b"})
 POST = Request("POST", "/x", {}, b"body")
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Some: Thing\r\n\r\nok"
 Send = Callable[[Request], Awaitable[Response]]
-
-
-class Scripted:
-    """Answers each request with the next bytes of a script; None closes without an answer."""
-
-    def __init__(self) -> None:
-        self.script: list[bytes | None] = []
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._closing = False
-
-    async def open(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/base/"
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def close(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            while data := await reader.read(65_536):
-                self.requests.append(data)
-                answer = self.script.pop(0) if self.script else OK
-                if answer is None:
-                    break
-                writer.write(answer)
-                if b"close" in answer or (b"Content-Length" not in answer and b"chunked" not in answer):
-                    await writer.drain()
-                    break
-        finally:
-            writer.close()
-
-
-@pytest.fixture
-async def scripted() -> AsyncIterator[Scripted]:
-    scripted = Scripted()
-    await scripted.open()
-    yield scripted
-    await scripted.close()
 
 
 @pytest.fixture(params=["threads", "asyncio"])

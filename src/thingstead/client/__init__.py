@@ -1,5 +1,6 @@
 """The client library: callers of the Project API, and devices over HTTP and MQTT (docs/client.md)."""
 
+from thingstead.client import frames
 from thingstead.client.call import Call, Listing
 from thingstead.client.mqtt_device import MqttDevice, ReceivedCommand
 from thingstead.client.mqtt_gateway import MqttGateway, SubDevice
@@ -30,7 +31,9 @@ from thingstead.client.project import (
     notify_groups,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
+from thingstead.client.retries import Retries
 from thingstead.client.subscriber import Notice, Subscriber, ViewKeys
+from thingstead.client.walks import Walk
 
 __all__ = [
     "AdministratorLogin",
@@ -50,9 +53,11 @@ __all__ = [
     "PastReport",
     "ProjectClient",
     "ReceivedCommand",
+    "Retries",
     "SubDevice",
     "Subscriber",
     "ViewKeys",
+    "Walk",
     "administrators",
     "alarm_rules",
     "alarms",
@@ -64,6 +69,7 @@ __all__ = [
     "device_groups",
     "device_types",
     "devices",
+    "frames",
     "info",
     "logs",
     "many",

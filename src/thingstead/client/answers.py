@@ -9,6 +9,7 @@ import msgspec
 from thingstead.client.http import Response
 from thingstead.errors import (
     Conflict,
+    DeviceOffline,
     FieldError,
     Forbidden,
     InvalidInput,
@@ -29,6 +30,32 @@ NO_ARGS: Mapping[str, Any] = {}
 BY_ERRCODE: dict[int, type[ThingsteadError]] = {
     kind.errcode: kind for kind in (NotAuthenticated, Forbidden, NotFound, ReplyTimeout, TooLarge)
 }
+
+
+# Codes of errcode 404 that mean: the device cannot receive the message now.
+OFFLINE_CODES = frozenset(
+    {
+        "all_queues_full",
+        "client_queue_full",
+        "command_behind",
+        "command_failed",
+        "command_not_accepted",
+        "command_not_acknowledged",
+        "command_not_taken",
+        "device_not_on",
+        "device_offline",
+        "device_queue_full",
+        "device_reads_slowly",
+        "larger_than_client_takes",
+        "message_expired",
+        "no_commands_over_tcp",
+        "no_reply_in_time",
+        "not_subscribed",
+        "refused_by_device",
+        "sender_stopped_waiting",
+        "session_over",
+    }
+)
 
 
 class _Field(msgspec.Struct):
@@ -78,6 +105,8 @@ def error(errcode: int, why: Reason, errors: tuple[FieldError, ...] = (), retry_
         return Conflict(why, errors)
     if errcode == TooManyRequests.errcode:
         return TooManyRequests(why, retry_after_s=retry_after_s)
+    if errcode == NotFound.errcode and why.code in OFFLINE_CODES:
+        return DeviceOffline(why)
     return BY_ERRCODE.get(errcode, Unavailable)(why)
 
 

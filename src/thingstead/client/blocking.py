@@ -7,6 +7,7 @@ import time
 from collections import deque
 
 from thingstead.client.http import BODY_BYTES, IDLE_S, SAFE_TO_REPEAT, TIMEOUT_S, Origin, Request, Response
+from thingstead.client.retries import RETRIES, Retries
 from thingstead.errors import Unavailable
 
 IDLE_CONNECTIONS = 16  # unused connections that are kept open
@@ -17,18 +18,27 @@ class BlockingTransport:
 
     Args:
         tls: None: trust the system's certificate authorities.
+        retries: of requests that the server refuses for now.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        retries: Retries = RETRIES,
+    ) -> None:
         self.origin = Origin.parse(url)
         self._timeout_s = timeout_s
         self._tls = (tls or ssl.create_default_context()) if self.origin.secure else None
+        self._retries = retries
         self._idle: deque[tuple[http.client.HTTPConnection, float]] = deque()  # with the time of last use (monotonic)
         self._lock = threading.Lock()
 
     def send(self, request: Request) -> Response:
         """Sends a request. If the server had closed an idle connection, a request that is safe to repeat is sent once
-        more.
+        more; one that is refused for now as :class:`Retries` says.
 
         Returns:
             The response with its whole body.
@@ -36,6 +46,23 @@ class BlockingTransport:
         Raises:
             Unavailable: the server cannot be reached or does not answer.
         """
+        attempt = 1
+        while True:
+            response = self._send(request)
+            pause_s = self._retries.pause_s(request, response, attempt)
+            if pause_s is None:
+                return response
+            time.sleep(pause_s)
+            attempt += 1
+
+    def close(self) -> None:
+        """Closes idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, deque()
+        for connection, _ in idle:
+            connection.close()
+
+    def _send(self, request: Request) -> Response:
         connection = self._take()
         if connection is not None:
             try:
@@ -49,13 +76,6 @@ class BlockingTransport:
             return self._exchange(self._connect(), request)
         except (OSError, http.client.HTTPException) as exc:
             raise Unavailable("no_answer", detail=f"{self.origin.name} does not answer: {exc}") from exc
-
-    def close(self) -> None:
-        """Closes idle connections."""
-        with self._lock:
-            idle, self._idle = self._idle, deque()
-        for connection, _ in idle:
-            connection.close()
 
     def _connect(self) -> http.client.HTTPConnection:
         origin = self.origin

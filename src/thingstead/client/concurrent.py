@@ -7,6 +7,7 @@ from collections import deque
 import httptools
 
 from thingstead.client.http import BODY_BYTES, IDLE_S, SAFE_TO_REPEAT, TIMEOUT_S, Origin, Request, Response
+from thingstead.client.retries import RETRIES, Retries
 from thingstead.errors import Unavailable
 
 CONNECTIONS = 64  # concurrent connections; further requests wait for one
@@ -94,6 +95,7 @@ class AsyncTransport:
 
     Args:
         tls: None: trust the system's certificate authorities.
+        retries: of requests that the server refuses for now.
     """
 
     def __init__(
@@ -103,23 +105,36 @@ class AsyncTransport:
         timeout_s: float = TIMEOUT_S,
         tls: ssl.SSLContext | None = None,
         connections: int = CONNECTIONS,
+        retries: Retries = RETRIES,
     ) -> None:
         self.origin = Origin.parse(url)
         self._timeout_s = timeout_s
         self._tls = (tls or ssl.create_default_context()) if self.origin.secure else None
+        self._retries = retries
         self._idle: deque[_Connection] = deque()
         self._places = asyncio.Semaphore(connections)
 
     async def send(self, request: Request) -> Response:
         """Sends a request. If the server had closed an idle connection, a request that is safe to repeat is sent once
-        more.
+        more; one that is refused for now as :class:`Retries` says.
 
         Returns:
             The response with its whole body.
 
         Raises:
-            Unavailable: no response within the time-out, which includes waiting for a connection.
+            Unavailable: no response within the time-out, which includes waiting for a connection and is that of one
+                attempt.
         """
+        attempt = 1
+        while True:
+            response = await self._send_once(request)
+            pause_s = self._retries.pause_s(request, response, attempt)
+            if pause_s is None:
+                return response
+            await asyncio.sleep(pause_s)
+            attempt += 1
+
+    async def _send_once(self, request: Request) -> Response:
         try:
             async with asyncio.timeout(self._timeout_s), self._places:
                 return await self._send(request)

@@ -11,6 +11,7 @@ from thingstead.client.answers import answer_of
 from thingstead.client.blocking import BlockingTransport
 from thingstead.client.concurrent import AsyncTransport
 from thingstead.client.http import TIMEOUT_S, Request, header_value, segment, target
+from thingstead.client.retries import RETRIES, Retries
 
 T = TypeVar("T")
 DataKind = Literal["json", "hex", "text", "plaintext"]
@@ -121,9 +122,15 @@ class _Blocking:
     root: str
 
     def __init__(
-        self, url: str, certificate: Certificate, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        certificate: Certificate,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        retries: Retries = RETRIES,
     ) -> None:
-        self._transport = BlockingTransport(url, timeout_s=timeout_s, tls=tls)
+        self._transport = BlockingTransport(url, timeout_s=timeout_s, tls=tls, retries=retries)
         self._plane = _Plane(self.root, certificate)
 
     def close(self) -> None:
@@ -144,9 +151,15 @@ class _Concurrent:
     root: str
 
     def __init__(
-        self, url: str, certificate: Certificate, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        certificate: Certificate,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        retries: Retries = RETRIES,
     ) -> None:
-        self._transport = AsyncTransport(url, timeout_s=timeout_s, tls=tls)
+        self._transport = AsyncTransport(url, timeout_s=timeout_s, tls=tls, retries=retries)
         self._plane = _Plane(self.root, certificate)
 
     async def close(self) -> None:
@@ -263,7 +276,7 @@ class AppDevice(_Blocking):
         """Sends a command and waits for the reply.
 
         Raises:
-            NotFound: the device is offline.
+            DeviceOffline: the device has no live session.
             ReplyTimeout: no reply in time.
         """
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}
@@ -307,7 +320,7 @@ class AsyncAppDevice(_Concurrent):
         """Sends a command and waits for the reply.
 
         Raises:
-            NotFound: the device is offline.
+            DeviceOffline: the device has no live session.
             ReplyTimeout: no reply in time.
         """
         body = {"method": method, "params": params, "id": id, "timeout": timeout_s}

@@ -13,7 +13,10 @@ from thingstead.client.answers import info_of
 from thingstead.client.blocking import BlockingTransport
 from thingstead.client.call import START, Call, Listing
 from thingstead.client.concurrent import AsyncTransport
+from thingstead.client.groups import Blocking, CallGroups, Concurrent
 from thingstead.client.http import TIMEOUT_S
+from thingstead.client.retries import RETRIES, Retries
+from thingstead.client.walks import Walk
 from thingstead.errors import NotAuthenticated
 from thingstead.wire.login import AccessToken
 
@@ -57,7 +60,7 @@ class AdministratorLogin:
 Credentials = ApplicationKeys | AdministratorLogin
 
 
-class ProjectClient:
+class ProjectClient(CallGroups[Blocking]):
     """Client of the Project API for programs with threads; threads may share it.
 
     Calls raise the error of :mod:`thingstead.errors` for the errcode, and Unavailable if the server cannot be reached.
@@ -65,13 +68,21 @@ class ProjectClient:
     Args:
         url: ``https://things.example.com``, optionally with a path prefix.
         tls: None: trust the system's certificate authorities.
+        retries: of calls that the server refuses for now.
     """
 
     def __init__(
-        self, url: str, credentials: Credentials, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        retries: Retries = RETRIES,
     ) -> None:
+        super().__init__(self)
         self._credentials = credentials
-        self._transport = BlockingTransport(url, timeout_s=timeout_s, tls=tls)
+        self._transport = BlockingTransport(url, timeout_s=timeout_s, tls=tls, retries=retries)
         self._token = ""
         self._log_in_lock = threading.Lock()
 
@@ -96,14 +107,30 @@ class ProjectClient:
             # Tokens become invalid when they expire and when the application's keys are reset.
             return self._send(call, self._log_in(token))
 
-    def items(self, listing: Listing[T]) -> Iterator[T]:
-        """All items of a list, page by page. Items that are added or removed meanwhile cause no other item to be missed
-        or repeated."""
+    def items(self, listing: Listing[T] | Walk[T]) -> Iterator[T]:
+        """All items of a list; a page is read when its first item is needed. Items that are added or removed meanwhile
+        cause no other item to be missed or repeated."""
+        if isinstance(listing, Walk):
+            yield from self._walk(listing)
+            return
         cursor = START
         while cursor:
             page = self.run(listing.at(cursor))
             yield from page.items
             cursor = page.next_cursor or ""
+
+    def _walk(self, walk: Walk[T]) -> Iterator[T]:
+        steps, result = walk.steps(), None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration:
+                return
+            result = None
+            if isinstance(step, Call):
+                result = self.run(step)
+            else:
+                yield from step
 
     def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(self._transport.send(call.request(token)), call.kind)
@@ -116,14 +143,21 @@ class ProjectClient:
             return self._token
 
 
-class AsyncProjectClient:
+class AsyncProjectClient(CallGroups[Concurrent]):
     """Client of the Project API for asyncio; see :class:`ProjectClient`."""
 
     def __init__(
-        self, url: str, credentials: Credentials, *, timeout_s: float = TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        retries: Retries = RETRIES,
     ) -> None:
+        super().__init__(self)
         self._credentials = credentials
-        self._transport = AsyncTransport(url, timeout_s=timeout_s, tls=tls)
+        self._transport = AsyncTransport(url, timeout_s=timeout_s, tls=tls, retries=retries)
         self._token = ""
         self._log_in_lock = asyncio.Lock()
 
@@ -145,15 +179,33 @@ class AsyncProjectClient:
         except NotAuthenticated:
             return await self._send(call, await self._log_in(token))
 
-    async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
-        """All items of a list, page by page. Items that are added or removed meanwhile cause no other item to be missed
-        or repeated."""
+    async def items(self, listing: Listing[T] | Walk[T]) -> AsyncIterator[T]:
+        """All items of a list; a page is read when its first item is needed. Items that are added or removed meanwhile
+        cause no other item to be missed or repeated."""
+        if isinstance(listing, Walk):
+            async for item in self._walk(listing):
+                yield item
+            return
         cursor = START
         while cursor:
             page = await self.run(listing.at(cursor))
             for item in page.items:
                 yield item
             cursor = page.next_cursor or ""
+
+    async def _walk(self, walk: Walk[T]) -> AsyncIterator[T]:
+        steps, result = walk.steps(), None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration:
+                return
+            result = None
+            if isinstance(step, Call):
+                result = await self.run(step)
+            else:
+                for item in step:
+                    yield item
 
     async def _send(self, call: Call[T], token: str) -> T:
         result: T = info_of(await self._transport.send(call.request(token)), call.kind)

@@ -1,0 +1,330 @@
+"""Calls of the Project API as methods of a client: ``api.devices.read(id)`` for ``api.run(devices.read(id))``."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from thingstead.client import walks
+from thingstead.client.call import Call, Listing
+from thingstead.client.project import (
+    administrators,
+    alarm_rules,
+    alarms,
+    applications,
+    control,
+    customers,
+    data,
+    desk,
+    device_groups,
+    device_types,
+    devices,
+    info,
+    logs,
+    many,
+    notify_groups,
+)
+from thingstead.client.walks import Walk
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Blocking(Protocol):
+    """Carries calls out for threads."""
+
+    def run(self, call: Call[T]) -> T: ...
+
+    def items(self, listing: Listing[T] | Walk[T]) -> Iterator[T]: ...
+
+
+class Concurrent(Protocol):
+    """Carries calls out for asyncio."""
+
+    async def run(self, call: Call[T]) -> T: ...
+
+    def items(self, listing: Listing[T] | Walk[T]) -> AsyncIterator[T]: ...
+
+
+Runner = TypeVar("Runner", Blocking, Concurrent)
+
+
+class CallGroup(Generic[Runner]):
+    """A module of calls, bound to a client."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner: Runner = runner
+
+
+class _One(Generic[P, T]):
+    """A call as a method: returns its result."""
+
+    def __init__(self, make: Callable[P, Call[T]]) -> None:
+        self.make = make
+
+    @overload
+    def __get__(self, group: CallGroup[Blocking], owner: Any) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, group: CallGroup[Concurrent], owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, group: Any, owner: Any) -> Any:
+        return _bound(self.make, group._runner.run)
+
+
+class _All(Generic[P, T]):
+    """A list as a method: iterates over its items, and reads a page when it is needed."""
+
+    def __init__(self, make: Callable[P, Listing[T] | Walk[T]]) -> None:
+        self.make = make
+
+    @overload
+    def __get__(self, group: CallGroup[Blocking], owner: Any) -> Callable[P, Iterator[T]]: ...
+    @overload
+    def __get__(self, group: CallGroup[Concurrent], owner: Any) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, group: Any, owner: Any) -> Any:
+        return _bound(self.make, group._runner.items)
+
+
+def _bound(make: Callable[..., Any], carry_out: Callable[[Any], Any]) -> Callable[..., Any]:
+    def method(*args: Any, **options: Any) -> Any:
+        return carry_out(make(*args, **options))
+
+    method.__name__, method.__doc__ = make.__name__, make.__doc__
+    return method
+
+
+class AdministratorsCalls(CallGroup[Runner]):
+    """Administrators."""
+
+    whoami = _One(administrators.whoami)
+    list_all = _One(administrators.list_all)
+    create = _One(administrators.create)
+    read = _One(administrators.read)
+    delete = _One(administrators.delete)
+    update_info = _One(administrators.update_info)
+    set_password = _One(administrators.set_password)
+    change_own_password = _One(administrators.change_own_password)
+    set_role = _One(administrators.set_role)
+
+
+class AlarmRulesCalls(CallGroup[Runner]):
+    """Alarm rules."""
+
+    create = _One(alarm_rules.create)
+    list_rules = _All(alarm_rules.list_rules)
+    read = _One(alarm_rules.read)
+    update = _One(alarm_rules.update)
+    delete = _One(alarm_rules.delete)
+    enable_for_device = _One(alarm_rules.enable_for_device)
+    statistics = _One(alarm_rules.statistics)
+    trace = _One(alarm_rules.trace)
+    try_on_history = _One(alarm_rules.try_on_history)
+
+
+class AlarmsCalls(CallGroup[Runner]):
+    """Alarms."""
+
+    of_project = _All(alarms.of_project)
+    of_device = _All(alarms.of_device)
+    list_alarms = _All(alarms.list_alarms)
+    stat = _One(alarms.stat)
+    read = _One(alarms.read)
+    acknowledge = _One(alarms.acknowledge)
+    clear = _One(alarms.clear)
+    add_comment = _One(alarms.add_comment)
+    shelve = _One(alarms.shelve)
+    unshelve = _One(alarms.unshelve)
+    acknowledge_many = _One(alarms.acknowledge_many)
+    clear_many = _One(alarms.clear_many)
+    shelve_many = _One(alarms.shelve_many)
+    unshelve_many = _One(alarms.unshelve_many)
+
+
+class ApplicationsCalls(CallGroup[Runner]):
+    """Applications and their keys."""
+
+    list_all = _One(applications.list_all)
+    create = _One(applications.create)
+    read = _One(applications.read)
+    delete = _One(applications.delete)
+    rename = _One(applications.rename)
+    set_role = _One(applications.set_role)
+    reset_secret = _One(applications.reset_secret)
+
+
+class ControlCalls(CallGroup[Runner]):
+    """What goes down to devices."""
+
+    push_attributes = _One(control.push_attributes)
+    update_cloud_attributes = _One(control.update_cloud_attributes)
+    send_command = _One(control.send_command)
+    call_command = _One(control.call_command)
+    get_command = _One(control.get_command)
+    send_data = _One(control.send_data)
+
+
+class CustomersCalls(CallGroup[Runner]):
+    """Customers."""
+
+    list_all = _All(customers.list_all)
+    list_devices = _All(customers.list_devices)
+    create = _One(customers.create)
+    read = _One(customers.read)
+    delete = _One(customers.delete)
+    update_info = _One(customers.update_info)
+    set_password = _One(customers.set_password)
+    put_tags = _One(customers.put_tags)
+    remove_tags = _One(customers.remove_tags)
+    bind_devices = _One(customers.bind_devices)
+    unbind_devices = _One(customers.unbind_devices)
+
+
+class DataCalls(CallGroup[Runner]):
+    """Current values, series, aggregates, retention."""
+
+    attributes = _One(data.attributes)
+    series = _One(data.series)
+    aggregate = _One(data.aggregate)
+    history = _One(data.history)
+    remove_attributes = _One(data.remove_attributes)
+    retention = _One(data.retention)
+    put_retention = _One(data.put_retention)
+    preview_retention = _One(data.preview_retention)
+    take_back_retention = _One(data.take_back_retention)
+    device_retention = _One(data.device_retention)
+    points = _All(walks.points)
+
+
+class DeskCalls(CallGroup[Runner]):
+    """Search, saved views, preferences."""
+
+    search = _One(desk.search)
+    list_views = _One(desk.list_views)
+    create_view = _One(desk.create_view)
+    update_view = _One(desk.update_view)
+    delete_view = _One(desk.delete_view)
+    preferences = _One(desk.preferences)
+    keep_preferences = _One(desk.keep_preferences)
+
+
+class DeviceGroupsCalls(CallGroup[Runner]):
+    """Device groups."""
+
+    tree = _One(device_groups.tree)
+    create = _One(device_groups.create)
+    read = _One(device_groups.read)
+    delete = _One(device_groups.delete)
+    update_info = _One(device_groups.update_info)
+    put_tags = _One(device_groups.put_tags)
+    remove_tags = _One(device_groups.remove_tags)
+    add_devices = _One(device_groups.add_devices)
+    remove_devices = _One(device_groups.remove_devices)
+
+
+class DeviceTypesCalls(CallGroup[Runner]):
+    """Device types."""
+
+    list_all = _One(device_types.list_all)
+    create = _One(device_types.create)
+    read = _One(device_types.read)
+    delete = _One(device_types.delete)
+    update_info = _One(device_types.update_info)
+    put_functions = _One(device_types.put_functions)
+    put_tags = _One(device_types.put_tags)
+    remove_tags = _One(device_types.remove_tags)
+
+
+class DevicesCalls(CallGroup[Runner]):
+    """The registry."""
+
+    search = _All(devices.search)
+    create = _One(devices.create)
+    import_many = _One(devices.import_many)
+    read = _One(devices.read)
+    delete = _One(devices.delete)
+    certificate = _One(devices.certificate)
+    reset_certificate = _One(devices.reset_certificate)
+    update_info = _One(devices.update_info)
+    put_tags = _One(devices.put_tags)
+    remove_tags = _One(devices.remove_tags)
+    change_type = _One(devices.change_type)
+    change_gateway = _One(devices.change_gateway)
+
+
+class InfoCalls(CallGroup[Runner]):
+    """The project itself."""
+
+    read = _One(info.read)
+    set_timezone = _One(info.set_timezone)
+    update_info = _One(info.update_info)
+    put_tags = _One(info.put_tags)
+    remove_tags = _One(info.remove_tags)
+    devices_stat = _One(info.devices_stat)
+    devices_alarm_stat = _One(info.devices_alarm_stat)
+    connection_info = _One(info.connection_info)
+    rotate_project_key = _One(info.rotate_project_key)
+    reset_view_secret = _One(info.reset_view_secret)
+    audit_logs = _One(info.audit_logs)
+    message_stat = _One(info.message_stat)
+    server = _One(info.server)
+    all_audit_logs = _All(walks.audit_logs)
+
+
+class LogsCalls(CallGroup[Runner]):
+    """What happened to devices."""
+
+    events = _All(logs.events)
+    commands = _All(logs.commands)
+    connections = _All(logs.connections)
+    rejected = _All(logs.rejected)
+    data = _All(logs.data)
+    messages = _One(logs.messages)
+    diagnosis = _One(logs.diagnosis)
+    all_messages = _All(walks.messages)
+
+
+class ManyCalls(CallGroup[Runner]):
+    """Changes of many devices."""
+
+    put_tags = _One(many.put_tags)
+    remove_tags = _One(many.remove_tags)
+    change_type = _One(many.change_type)
+    join_groups = _One(many.join_groups)
+    leave_groups = _One(many.leave_groups)
+    bind_customer = _One(many.bind_customer)
+    remove = _One(many.remove)
+    send_commands = _One(many.send_commands)
+    push_attributes = _One(many.push_attributes)
+    list_jobs = _One(many.list_jobs)
+    get_job = _One(many.get_job)
+    cancel_job = _One(many.cancel_job)
+
+
+class NotifyGroupsCalls(CallGroup[Runner]):
+    """Notification groups."""
+
+    create = _One(notify_groups.create)
+    list_groups = _All(notify_groups.list_groups)
+    read = _One(notify_groups.read)
+    replace = _One(notify_groups.replace)
+    delete = _One(notify_groups.delete)
+    send_test = _One(notify_groups.send_test)
+    logs = _All(notify_groups.logs)
+
+
+class CallGroups(Generic[Runner]):
+    """Every module of calls, bound to a client."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.administrators: AdministratorsCalls[Runner] = AdministratorsCalls(runner)
+        self.alarm_rules: AlarmRulesCalls[Runner] = AlarmRulesCalls(runner)
+        self.alarms: AlarmsCalls[Runner] = AlarmsCalls(runner)
+        self.applications: ApplicationsCalls[Runner] = ApplicationsCalls(runner)
+        self.control: ControlCalls[Runner] = ControlCalls(runner)
+        self.customers: CustomersCalls[Runner] = CustomersCalls(runner)
+        self.data: DataCalls[Runner] = DataCalls(runner)
+        self.desk: DeskCalls[Runner] = DeskCalls(runner)
+        self.device_groups: DeviceGroupsCalls[Runner] = DeviceGroupsCalls(runner)
+        self.device_types: DeviceTypesCalls[Runner] = DeviceTypesCalls(runner)
+        self.devices: DevicesCalls[Runner] = DevicesCalls(runner)
+        self.info: InfoCalls[Runner] = InfoCalls(runner)
+        self.logs: LogsCalls[Runner] = LogsCalls(runner)
+        self.many: ManyCalls[Runner] = ManyCalls(runner)
+        self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
