@@ -49,6 +49,7 @@ def test_a_reason_says_its_english_text_with_its_arguments() -> None:
 # Who makes a refusal, and which argument is its code.
 REFUSING = {
     "reason": 0,
+    "health_warning": 0,
     "Refused": 0,
     "Unusable": 0,
     "InvalidInput": 0,

@@ -1,13 +1,25 @@
 """Reasons of connections and commands are recorded as texts; each text has a code with texts in both languages."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from thingstead.refusals import TEXTS
-from thingstead.services.shared.recorded_reasons import COMMAND_CODES, CONNECTION_CODES, recorded_reason
+from thingstead.refusals import TEXTS, Arg, reason
+from thingstead.services.shared.recorded_reasons import (
+    CLEAR_CODES,
+    COMMAND_CODES,
+    CONNECTION_CODES,
+    FAILING_CODES,
+    NOTICE_CODES,
+    RecordedReasons,
+    clear_reason,
+    failing_reason,
+    notice_reason,
+    recorded_reason,
+)
 
 ROOT = Path(__file__).resolve().parents[2] / "src" / "thingstead"
 # Calls whose last argument is the reason with which a connection or a command of a device ends.
@@ -63,6 +75,34 @@ def test_a_text_gives_its_code_and_what_it_names(code: str) -> None:
     found = recorded_reason(text)
     assert (found.code, found.message) == (code, text)
     assert all(str(value) in text for value in found.args.values())
+
+
+ARGS = {"method": "open", "problem": "x is compared as number, and the device reports text", "count": "3"}
+ARGS |= {"status": "550", "field": "raise.value", "device": "d1"}
+
+
+@pytest.mark.parametrize(
+    ("find", "code"),
+    [
+        *((notice_reason, code) for code in NOTICE_CODES),
+        *((clear_reason, code) for code in CLEAR_CODES),
+        *((failing_reason, code) for code in FAILING_CODES),
+    ],
+)
+def test_a_text_of_a_notice_or_a_rule_gives_its_code(find: RecordedReasons, code: str) -> None:
+    names = re.findall(r"{(\w+)}", TEXTS[code]["en"])
+    given: dict[str, Arg] = {name: ARGS.get(name, "some text") for name in names}
+    found = find(reason(code, **given).message)
+    assert found.code == code
+    assert given.items() <= found.args.items()
+
+
+def test_the_problem_within_a_text_of_a_rule_has_its_code_too() -> None:
+    problem = reason("numbers_only", attribute="t", data_type="switch").message
+    found = failing_reason(reason("rule_excluded_by_type", field="raise.value", problem=problem).message)
+    assert (found.args["field"], found.args["problem_code"]) == ("raise.value", "numbers_only")
+    assert (found.args["attribute"], found.args["data_type"]) == ("t", "switch")
+    assert "problem_code" not in failing_reason("on device d1: something else").args
 
 
 def test_a_text_of_an_earlier_release_has_its_code_and_an_unknown_one_has_none() -> None:

@@ -7,6 +7,7 @@ the caller must build the evaluator again from the store.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from thingstead.refusals import reason
 from thingstead.rules.conditions import kind_of
 from thingstead.rules.decision import NOTHING, Decision, occurrence_of
 from thingstead.rules.device_rules import DeviceRules, Evaluation, RuleRecord
@@ -355,12 +356,12 @@ class DeviceEvaluator:
 
     def _note_kinds(self, record: RuleRecord, arrived: dict[str, Any]) -> None:
         """Marks the rule as failing on this device while a value has a kind that it cannot compare."""
-        reason = ""
+        why = ""
         for name, kind in record.rule.kinds.items():
             value = arrived.get(name, self.facts.values.get(name))
             if value is not None and kind_of(value) != kind:
-                reason = f"{name} is compared as {kind}, and the device reports {_described(value)}"
-        record.fail(self.device_id, reason)
+                why = reason("rule_compares_otherwise", attribute=name, kind=kind, reported=_described(value)).message
+        record.fail(self.device_id, why)
 
     def _rouse(self, record: RuleRecord, moment: Moment) -> bool:
         """Updates whether every report must evaluate a rule, and its moment. Returns whether the former changed."""

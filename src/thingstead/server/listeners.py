@@ -12,7 +12,7 @@ from thingstead.broker.net.tls import TlsCertificate
 from thingstead.clock import Clock
 from thingstead.config import Config, ListenerSpec
 from thingstead.errors import ConfigError, Conflict
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.server.sockets import bind
 from thingstead.services.shared.installation import OpenListener
 from thingstead.wire.server import ServerPort
@@ -118,8 +118,9 @@ class Listeners:
         """Warnings about certificates that have expired or are not valid yet."""
         now_ms = self._clock.now_ms()
         problems = [problem for _, certificate in self._certificates() for problem in certificate.problems(now_ms)]
-        return [HealthWarning("certificate_not_valid", problem) for problem in problems] + [
-            HealthWarning("certificate_not_reloaded", reason) for reason in dict.fromkeys(self._not_reloaded.values())
+        return [health_warning("certificate_not_valid", detail=problem) for problem in problems] + [
+            health_warning("certificate_not_reloaded", detail=reason)
+            for reason in dict.fromkeys(self._not_reloaded.values())
         ]
 
     def certificate_expiries(self) -> dict[str, int]:

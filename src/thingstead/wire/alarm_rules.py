@@ -33,6 +33,8 @@ class AlarmRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"raise_":
     schedule: Schedule | UnsetType = UNSET
     notify: list[Channel]
     failing: str  # why it cannot be evaluated on some device; "" if it can
+    failing_code: str = ""  # of `failing`, in docs/refusals.md; empty: it has none
+    failing_args: dict[str, Any] = {}  # values in its text; `problem_code`: the code of the text `problem`
     create_time: int  # ms
     update_time: int  # ms
     warnings: list[RuleWarning] | UnsetType = UNSET  # only in the answer to a change
@@ -101,6 +103,8 @@ class RuleTrace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     enabled: bool
     watched: bool  # whether the rule watches the requested device
     failing: str
+    failing_code: str = ""
+    failing_args: dict[str, Any] = {}
     evaluated: int = 0  # evaluations since the server started; values that cannot change the rule are not evaluated
     now: TraceEntry | None = None
     items: list[TraceEntry] = []

@@ -42,7 +42,9 @@ class AlarmInfo(msgspec.Struct, frozen=True, kw_only=True):
     alarm_level: int
     raised_at: int  # ms
     cleared_at: int | UnsetType = UNSET  # ms
-    clear_reason: str | UnsetType = UNSET
+    clear_reason: str | UnsetType = UNSET  # why it was cleared, if not by its condition
+    clear_code: str | UnsetType = UNSET  # of the reason, in docs/refusals.md; absent: it has none
+    clear_args: dict[str, Any] | UnsetType = UNSET  # values in its text
     acknowledged_at: int | UnsetType = UNSET  # ms
     acknowledged_by: str | UnsetType = UNSET
     shelved_until: int | UnsetType = UNSET  # ms

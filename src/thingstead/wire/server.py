@@ -1,5 +1,7 @@
 """The state of the server."""
 
+from typing import Any
+
 import msgspec
 
 from thingstead.model.health import HealthWarning
@@ -42,5 +44,7 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     history_oldest_ts: int | None  # ms; None: no history
     memory_bytes: int  # resident memory of the process; 0: not known
     trouble: str  # why nothing can be stored now; empty: it can be
+    trouble_code: str = ""  # of `trouble`, in docs/refusals.md
+    trouble_args: dict[str, Any] = {}  # values in its text
     warnings: list[HealthWarning]  # as those of /healthz
     licenses: list[SoftwareLicense]

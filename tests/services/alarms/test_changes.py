@@ -15,6 +15,7 @@ from thingstead.services.history.history import HistoryService
 from thingstead.services.registry.device_types import DeviceTypeService
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.shared.commits import settled
+from thingstead.services.shared.recorded_reasons import failing_reason
 
 
 def temperature(most: float) -> Functions:
@@ -78,7 +79,9 @@ async def test_a_type_that_is_narrowed_makes_its_rules_fail_until_it_is_widened(
         return [(await plant.rules.get("p1", rule.id)).failing for rule in rules]
 
     await types.put_functions("p1", type_id, temperature(most=50))
-    assert all(text.startswith("the definition of the device type excludes it: raise") for text in await failing())
+    for text in await failing():
+        why = failing_reason(text)
+        assert (why.code, why.args["problem_code"]) == ("rule_excluded_by_type", "value_unreachable"), text
     await plant.restart()
     assert all(await failing())
     types = DeviceTypeService(plant.store, plant.bus, plant.clock)
@@ -90,9 +93,9 @@ async def test_an_attribute_that_nobody_ever_reported_is_warned_of(plant: Plant,
     await plant.report(device, temperature=20, t=1)
     condition = {"attribute": "temperatur_1", "op": ">", "value": 80}
     rule = await plant.add_rule({"or": [condition, HOT, {"no_data_ms": MINUTE}]}, type=type_id)
-    assert [(each.attribute, each.message) for each in await plant.rules.warnings(rule)] == [
-        ("temperatur_1", "none of its devices has ever reported it; did you mean temperature?")
-    ]
+    [warning] = await plant.rules.warnings(rule)
+    assert (warning.attribute, warning.code) == ("temperatur_1", "never_reported_near")
+    assert warning.args == {"count": 1, "near": "temperature"}
     await plant.report(device, temperatur_1=1)
     assert await plant.rules.warnings(rule) == []
 

@@ -12,6 +12,7 @@ import httpcore
 import pytest
 
 from tests.services.receivers import HttpReceiver, reply
+from thingstead.refusals import reason
 from thingstead.services.notifications.addresses import may_be_reached
 from thingstead.services.notifications.http import HttpSender, SendFailed, _failure
 from thingstead.services.notifications.network import Exchange, Unresolved
@@ -203,7 +204,7 @@ def test_addresses_that_may_be_sent_to(address: str, private: bool, public: bool
 
 
 def test_a_failure_that_is_known_stays_and_a_bug_is_no_failure_of_the_receiver() -> None:
-    known = SendFailed("HTTP 500")
+    known = SendFailed(reason("notice_http_status", status=500))
     assert _failure(known, 2, inner=False) is known
     with pytest.raises(ZeroDivisionError):
         _failure(ZeroDivisionError(), 2, inner=False)

@@ -14,7 +14,7 @@ from thingstead.broker.net.upgrade import Upgrade
 from thingstead.clock import Clock
 from thingstead.model import addresses
 from thingstead.model.addresses import TrustedProxies
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.services.shared.rate_limit import TokenBuckets
 
 log = structlog.get_logger("thingstead.broker")
@@ -130,10 +130,9 @@ class Arrivals:
         now_s = self._clock.monotonic_s()
         warnings = []
         if self._failure and now_s - self._failed_at_s <= WARNING_S:
-            warnings.append(HealthWarning("port_not_accepting", self._failure))
+            warnings.append(health_warning("port_not_accepting", detail=self._failure))
         if self._ran_out_at_s is not None and now_s - self._ran_out_at_s <= WARNING_S:
-            text = f"file descriptors ran out: {self.open:,} connections are open, of {self.max_connections:,} possible"
-            warnings.append(HealthWarning("file_descriptors_ran_out", text))
+            warnings.append(health_warning("file_descriptors_ran_out", open=self.open, maximum=self.max_connections))
         return warnings
 
 

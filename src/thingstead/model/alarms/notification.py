@@ -148,5 +148,7 @@ class NotifyLog(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     state: NoticeState
     message: str
+    code: str = ""  # of the message, in docs/refusals.md; empty: it has none
+    args: dict[str, Any] = {}  # values in its text
     took_ms: int
     ts: int  # ms

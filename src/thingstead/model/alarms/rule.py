@@ -153,6 +153,8 @@ class RuleWarning(msgspec.Struct, frozen=True, kw_only=True):
 
     attribute: str
     message: str
+    code: str = ""  # of the message, in docs/refusals.md
+    args: dict[str, Any] = {}  # values in its text
 
 
 class AlarmRuleFilter(msgspec.Struct, frozen=True, kw_only=True):

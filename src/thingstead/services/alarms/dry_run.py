@@ -19,6 +19,7 @@ from thingstead.model.alarms.rule import AlarmRule, attributes_of
 from thingstead.model.alarms.rule_form import RuleForm
 from thingstead.model.device import Device
 from thingstead.model.report import SeriesPoint
+from thingstead.refusals import reason
 from thingstead.rules.decision import Decision
 from thingstead.rules.device_rules import DeviceRules, RuleRecord
 from thingstead.rules.evaluation import phase_of
@@ -38,7 +39,7 @@ RUNS_COUNT = 2  # concurrently, of different projects; each holds its points in 
 PROJECT_RUNS_COUNT = 5  # of one project, queued ones included
 DAY_MS = 24 * 3600 * 1000
 Reports = dict[int, list[dict[str, Any]]]  # by timestamp: the reports with it, in order of arrival
-NO_PRESENCE = "History does not contain presence: offline_ms never holds."
+NO_PRESENCE = reason("history_without_presence").message
 
 
 class AlarmDryRunService:

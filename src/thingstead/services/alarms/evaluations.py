@@ -17,6 +17,7 @@ from thingstead.model.alarms.alarm import RAISED, AlarmChange, AlarmLog
 from thingstead.model.device import Device
 from thingstead.model.messages import AlarmChanged
 from thingstead.model.report import Report
+from thingstead.refusals import reason
 from thingstead.rules.decision import Decision
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.device import DeviceAlarms
@@ -27,8 +28,9 @@ from thingstead.storage.base import Commit, Store
 from thingstead.timers import DueQueue
 
 DEVICES_KEPT = 10_000  # devices with rules in memory without a connection
-LEFT_SOURCE = "the rule no longer watches the device"
-CLEARED_BY = "cleared by "  # prefix of the person, in the reason of an alarm that was cleared manually
+LEFT_SOURCE = reason("cleared_not_watched").message
+# Prefix of the person, in the reason of an alarm that was cleared manually.
+CLEARED_BY = reason("cleared_by_person", by="").message
 
 
 class _Batch:

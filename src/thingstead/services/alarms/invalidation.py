@@ -20,6 +20,7 @@ from thingstead.model.messages import (
     DeviceTypeChanged,
     PresenceChanged,
 )
+from thingstead.refusals import reason
 from thingstead.rules.facts import ALWAYS_ONLINE
 from thingstead.services.alarms.evaluations import LEFT_SOURCE, AlarmEvaluations
 from thingstead.services.alarms.rule_advice import types_of, what_is_impossible
@@ -28,7 +29,7 @@ from thingstead.storage.base import Store
 T = TypeVar("T")
 log = structlog.get_logger("thingstead.alarms")
 
-RULE_CHANGED = "the rule was changed"
+RULE_CHANGED = reason("cleared_rule_changed").message
 
 
 class AlarmInvalidation:
@@ -133,7 +134,7 @@ class AlarmInvalidation:
                 project=rule.project_id,
                 error=str(exc),
             )
-            self.impossible[rule.id] = f"cannot be evaluated on this server: {exc}"
+            self.impossible[rule.id] = reason("rule_not_evaluable", problem=str(exc)).message
             self._evaluations.wake.set()
             return True
 

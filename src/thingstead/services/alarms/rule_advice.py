@@ -9,6 +9,7 @@ from thingstead.model.alarms.rule_checks import check_body
 from thingstead.model.alarms.rule_form import form_of
 from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
+from thingstead.refusals import reason
 from thingstead.storage.base import Store
 
 DEVICES_LIMIT = 50  # devices of a rule whose attributes are checked
@@ -43,9 +44,10 @@ async def what_is_impossible(store: Store, rule: AlarmRule) -> str:
     check_body(rule.body, definitions, problems, flat=form_of(rule, ()).flat)
     if not problems.errors:
         return ""
-    field, message = problems.errors[0]
-    more = f" (and {len(problems.errors) - 1} more)" if len(problems.errors) > 1 else ""
-    return f"the definition of the device type excludes it: {field} {message}{more}"
+    field, problem = problems.errors[0]
+    if (count := len(problems.errors) - 1) > 0:
+        return reason("rule_excluded_by_type_more", field=field, problem=problem.message, count=count).message
+    return reason("rule_excluded_by_type", field=field, problem=problem.message).message
 
 
 async def never_reported(store: Store, rule: AlarmRule) -> list[RuleWarning]:
@@ -59,10 +61,12 @@ async def never_reported(store: Store, rule: AlarmRule) -> list[RuleWarning]:
         known |= (await store.history.current(device.number)).keys()
     for definition in await definitions_of(store, rule.project_id, await types_of(store, rule)):
         known |= definition.keys() - wanted
-    whose = "none of its devices" if len(devices) <= DEVICES_LIMIT else f"none of its first {DEVICES_LIMIT} devices"
+    count = min(len(devices), DEVICES_LIMIT)
     warnings = []
     for name in sorted(wanted - known):
         near = difflib.get_close_matches(name, sorted(known), n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        warnings.append(RuleWarning(attribute=name, message=f"{whose} has ever reported it{meant}"))
+        why = reason("never_reported", count=count)
+        if near:
+            why = reason("never_reported_near", count=count, near=near[0])
+        warnings.append(RuleWarning(attribute=name, message=why.message, code=why.code, args=dict(why.args)))
     return warnings

@@ -24,7 +24,7 @@ from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition
 from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
-from thingstead.refusals import Unusable
+from thingstead.refusals import Unusable, reason
 from thingstead.rules.schedule import zone_named
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.invalidation import RULE_CHANGED
@@ -32,9 +32,9 @@ from thingstead.services.alarms.rule_advice import never_reported
 from thingstead.services.notifications.channels import check_channels, hide_secrets, keep_channels
 from thingstead.storage.base import Store
 
-RULE_REMOVED = "the rule was removed"
-RULE_DISABLED = "the rule was disabled"
-DISABLED_HERE = "the rule was disabled for this device"
+RULE_REMOVED = reason("cleared_rule_removed").message
+RULE_DISABLED = reason("cleared_rule_disabled").message
+DISABLED_HERE = reason("cleared_disabled_here").message
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -87,10 +87,10 @@ class AlarmRuleService:
         same = (rule.body, rule.type_id, set(rule.device_ids)) == (before.body, before.type_id, set(before.device_ids))
         if not same:
             await self._check_room(project_id, form, rule_id)
-        reason = RULE_CHANGED if not same else RULE_DISABLED if before.enabled and not rule.enabled else None
+        close_reason = RULE_CHANGED if not same else RULE_DISABLED if before.enabled and not rule.enabled else None
         if same and rule.enabled:
             rule = msgspec.structs.replace(rule, failing=before.failing)
-        closed = await self._store.alarm_rules.replace(rule, now, reason, patch.version or None)
+        closed = await self._store.alarm_rules.replace(rule, now, close_reason, patch.version or None)
         self._tell(rule)
         self._evaluations.publish_cleared(closed)
         return await self.get(project_id, rule_id)
@@ -106,9 +106,9 @@ class AlarmRuleService:
         """Disables a rule for one device of its source, which clears its alarm there, or enables it again."""
         limits.require_id(device_id, "no_such_device")
         rule = await self.get(project_id, rule_id)
-        reason = None if enabled else DISABLED_HERE
+        close_reason = None if enabled else DISABLED_HERE
         now = self._clock.now_ms()
-        closed = await self._store.alarm_rules.set_exception(project_id, rule_id, device_id, now, reason)
+        closed = await self._store.alarm_rules.set_exception(project_id, rule_id, device_id, now, close_reason)
         self._tell(rule)
         self._evaluations.publish_cleared(closed)
 

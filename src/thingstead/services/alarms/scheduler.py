@@ -17,6 +17,8 @@ from thingstead.model.alarms.rule import AlarmRule
 from thingstead.model.audit.differences import differences
 from thingstead.model.audit.log import Edit
 from thingstead.model.device import Device
+from thingstead.refusals import reason
+from thingstead.rules.device_rules import RuleRecord
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.alarms.invalidation import AlarmInvalidation, handle_each
@@ -178,9 +180,7 @@ class AlarmScheduler:
         await handle_each(self._invalidation.impossible, self._store.alarm_rules.note_failing)
         for record in list(self._rule_index.records.values()):
             if record.unstored:
-                device_id, reason = next(iter(record.failing.items()), ("", ""))
-                more = f" (and on {len(record.failing) - 1} more devices)" if len(record.failing) > 1 else ""
-                told = record.impossible or (f"on device {device_id}: {reason}{more}" if reason else "")
+                told = record.impossible or _failing(record)
                 record.unstored = False
                 try:
                     await self._store.alarm_rules.note_failing(record.rule.id, told)
@@ -207,3 +207,13 @@ class AlarmScheduler:
         changes = differences({}, {"reason": reason})
         self._store.audit.beside(Edit(alarm.project_id, "alarm", alarm.id, alarm.rule_name, "clear", changes))
         await settled(self.evaluations.append(device_alarms, [cleared, *device_alarms.changes(decisions, now)]))
+
+
+def _failing(record: RuleRecord) -> str:
+    """Why a rule cannot be evaluated on the first of its failing devices; "" if there is none."""
+    device_id, problem = next(iter(record.failing.items()), ("", ""))
+    if not problem:
+        return ""
+    if (count := len(record.failing) - 1) > 0:
+        return reason("rule_fails_on_devices", device=device_id, problem=problem, count=count).message
+    return reason("rule_fails_on_device", device=device_id, problem=problem).message

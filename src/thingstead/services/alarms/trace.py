@@ -15,6 +15,7 @@ from thingstead.rules.rule import CompiledRule
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
+from thingstead.services.shared.recorded_reasons import failing_reason
 from thingstead.storage.base import Store
 from thingstead.wire.alarm_rules import RuleTrace, TracedCondition, TraceEntry
 
@@ -38,7 +39,7 @@ class AlarmTraceService:
         if device_id is not None:
             await self._store.devices.get(project_id, device_id)
         if record is None:
-            return RuleTrace(enabled=rule.enabled, watched=False, failing=rule.failing)
+            return RuleTrace(enabled=rule.enabled, watched=False, **_failing(rule.failing))
         looks = [_evaluated(record.rule, each) for each in record.evaluations if device_id in (None, each.device_id)]
         shown_id = device_id or (looks[-1].device if looks else await self._first_device(rule))
         device = None if shown_id is None else await self._store.devices.find(shown_id)
@@ -51,7 +52,7 @@ class AlarmTraceService:
         return RuleTrace(
             enabled=True,
             watched=watched,
-            failing=next(iter(record.failing.values()), rule.failing),
+            **_failing(next(iter(record.failing.values()), rule.failing)),
             evaluated=record.evaluated,
             now=_present(record.rule, device_alarms) if device_alarms is not None and watched else None,
             items=sorted(looks, key=lambda look: look.ts, reverse=True)[:ENTRIES],
@@ -69,6 +70,11 @@ class AlarmTraceService:
             for point in points:
                 found.setdefault(point.ts, {}).setdefault(name, point.value)
         return list(found.items())
+
+
+def _failing(text: str) -> dict[str, Any]:
+    why = failing_reason(text)
+    return {"failing": text, "failing_code": why.code, "failing_args": dict(why.args)}
 
 
 def _seen(rule: CompiledRule, device: Device, ts: int, values: dict[str, Any]) -> TraceEntry:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from thingstead.clock import Clock
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.repeating import Repeating
 from thingstead.services.history.history import iso_utc
 
@@ -68,9 +68,7 @@ class ClockWatch:
         if self._clock.now_ms() >= self._ahead_until:
             return []
         until = iso_utc(self._ahead_until)
-        return [
-            HealthWarning("clock_set_back", f"the server's clock was set back; data may have timestamps up to {until}")
-        ]
+        return [health_warning("clock_set_back", until=until)]
 
     async def close(self) -> None:
         """Ends the checks."""

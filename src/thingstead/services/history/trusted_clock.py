@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from thingstead.clock import Clock
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.model.retention import DAY_MS
 from thingstead.services.history.history import iso_utc
 from thingstead.storage.base import Store
@@ -51,11 +51,8 @@ class TrustedClock:
         if self._doubted is None or now - self._believed <= JUMP_MS:
             return []
         until = iso_utc(self._doubted + HOLD_MS)
-        message = (
-            f"the server's clock jumped ahead, from {iso_utc(self._believed)} to {iso_utc(self._doubted)}; "
-            f"nothing is dropped by age until {until}: correct the clock if it is wrong"
-        )
-        return [HealthWarning("clock_jumped_ahead", message)]
+        since, to = iso_utc(self._believed), iso_utc(self._doubted)
+        return [health_warning("clock_jumped_ahead", since=since, to=to, until=until)]
 
 
 def _held(seen: int, now: int) -> dict[str, str]:

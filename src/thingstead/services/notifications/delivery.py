@@ -8,6 +8,7 @@ from thingstead.config import NotifySettings
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.notification import AlarmNotice, Channel, KeptChannel
+from thingstead.refusals import reason
 from thingstead.rules.schedule import zone
 from thingstead.services.notifications import robots
 from thingstead.services.notifications.http import HttpResponse, HttpSender, SendFailed
@@ -15,7 +16,7 @@ from thingstead.services.notifications.mail import MailSender
 from thingstead.services.notifications.text import NoticeText, render, webhook_body
 from thingstead.storage.base import Store
 
-TAKEN, NOT_TAKEN = "taken", "not accepted; the answer of a private address is not shown"
+TAKEN, NOT_TAKEN = reason("notice_taken"), reason("notice_not_taken")
 
 
 class NoticeSender:
@@ -65,7 +66,7 @@ class NoticeSender:
             said = robots.judge(kept.kind, answer)
         except SendFailed as exc:
             raise self._shown(exc) if hidden else exc from None
-        return TAKEN if hidden else said
+        return TAKEN.message if hidden else said
 
     def _shown(self, failed: SendFailed) -> SendFailed:
         """A failure at a private address, reduced to what a tenant may see."""

@@ -24,6 +24,7 @@ from thingstead.errors import ThingsteadError
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.notification import AlarmNotice, Attempt, KeptChannel, NoticeState
 from thingstead.model.messages import AlarmChanged
+from thingstead.refusals import reason
 from thingstead.services.notifications.audit import log_stopped
 from thingstead.services.notifications.channels import target_of
 from thingstead.services.notifications.delivery import NoticeSender
@@ -257,7 +258,7 @@ class NotifyDispatcher:
         except Exception:
             # A bug with one notice must not stop the others of its channel.
             log.exception("a notice cannot be created", notice=notice.id)
-            said, state = "the server could not create the notice; its log has the reason", "failed"
+            said, state = reason("notice_not_made").message, "failed"
             self.failed += 1
         attempt = Attempt(
             notice_id=notice.id,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpcore
 import structlog
 
+from thingstead.refusals import Reason, reason
 from thingstead.services.notifications.network import (
     EXCHANGE,
     AddressForbidden,
@@ -30,7 +31,6 @@ ANSWER_BYTES_LIMIT = 65_536  # of one response, headers included
 IDLE_CONNECTIONS_LIMIT = 32
 IDLE_TIMEOUT_S = 60.0
 REASON_LENGTH = 500
-NOT_ALLOWED = "has an address that is refused (notify.private_addresses)"
 
 
 class SendFailed(Exception):
@@ -38,15 +38,15 @@ class SendFailed(Exception):
 
     def __init__(
         self,
-        reason: str,
+        why: Reason,
         *,
         permanent: bool = False,
         retry_after_s: int | None = None,
         slow: bool = False,
         inner: bool = False,
     ) -> None:
-        super().__init__(reason)
-        self.reason = reason[:REASON_LENGTH]
+        super().__init__(why.message)
+        self.reason = why.message[:REASON_LENGTH]  # its code is found by recorded_reason()
         self.permanent = permanent
         self.retry_after_s = retry_after_s  # from the response
         self.slow = slow
@@ -145,7 +145,7 @@ class _Attempt:
                 pass
             finally:
                 EXCHANGE.reset(token)
-        raise SendFailed("every connection was closed without an answer")
+        raise SendFailed(reason("notice_no_answer"))
 
     async def _once(self) -> None:
         response = await self._pool.handle_async_request(self._request)
@@ -181,19 +181,18 @@ def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
         return exc
     if isinstance(exc, AddressForbidden):
         log.warning("the address of a notice is not allowed", host=exc.name, address=exc.address)
-        return SendFailed(f"{exc.name} {NOT_ALLOWED}", permanent=True)
+        return SendFailed(reason("notice_address_refused", host=exc.name), permanent=True)
     if isinstance(exc, TimeoutError | httpcore.TimeoutException):
-        return SendFailed(f"no answer within {most_s:g} s", slow=True, inner=inner)
+        return SendFailed(reason("notice_timed_out", seconds=f"{most_s:g}"), slow=True, inner=inner)
     if isinstance(exc, AnswerTooLong):
-        return SendFailed(f"the answer has more than {ANSWER_BYTES_LIMIT} bytes", inner=inner)
+        return SendFailed(reason("notice_answer_too_long", maximum=ANSWER_BYTES_LIMIT), inner=inner)
     if isinstance(exc, Unresolved):
-        return SendFailed(f"the host name {exc} cannot be resolved")
+        return SendFailed(reason("notice_host_unknown", host=str(exc)))
     if isinstance(exc, httpcore.RemoteProtocolError):
         ended = "disconnected" in str(exc) or "closed" in str(exc)
-        said = "the connection was closed before the answer was complete" if ended else "the answer is not HTTP"
-        return SendFailed(said, inner=inner)
+        return SendFailed(reason("notice_answer_cut") if ended else reason("notice_not_http"), inner=inner)
     if isinstance(exc, httpcore.NetworkError | OSError):
-        return SendFailed(f"cannot be reached: {_cause(exc)}", inner=inner)
+        return SendFailed(reason("notice_unreachable", detail=_cause(exc)), inner=inner)
     raise exc
 
 

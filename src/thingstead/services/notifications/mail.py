@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from thingstead.config import NotifySettings
+from thingstead.refusals import reason
 from thingstead.services.history.history import EPOCH
 from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.text import NoticeText
@@ -33,7 +34,7 @@ class MailSender:
         """
         settings = self._settings
         if not settings.smtp_host:
-            raise SendFailed("no SMTP server is configured (notify.smtp_host)", permanent=True)
+            raise SendFailed(reason("notice_no_smtp"), permanent=True)
         message = self._message(addresses, text, notice_id, now_ms)
         sending = asyncio.get_running_loop().run_in_executor(self._threads, _deliver, settings, message)
         try:
@@ -41,7 +42,7 @@ class MailSender:
                 return await asyncio.shield(sending)
         except TimeoutError:
             sending.add_done_callback(_seen)
-            raise SendFailed("the SMTP server is too slow") from None
+            raise SendFailed(reason("notice_smtp_slow")) from None
 
     def _message(self, addresses: Sequence[str], text: NoticeText, notice_id: str, now_ms: int) -> EmailMessage:
         sender = self._settings.mail_from or "thingstead@localhost"
@@ -69,15 +70,18 @@ def _deliver(settings: NotifySettings, message: EmailMessage) -> str:
                 server.login(settings.smtp_user, settings.smtp_password)
             refused = server.send_message(message)
     except smtplib.SMTPRecipientsRefused as exc:
-        code, reason = next(iter(exc.recipients.values()))
-        raise SendFailed(f"every recipient was refused: {code} {_text(reason)}", permanent=code >= 500) from exc
+        status, told = next(iter(exc.recipients.values()))
+        why = reason("notice_recipients_refused", status=status, detail=_text(told))
+        raise SendFailed(why, permanent=status >= 500) from exc
     except smtplib.SMTPResponseException as exc:
         # [RFC 5321, 4.2.1] 5yz is permanent. A refused log-in can be corrected in the configuration.
         permanent = exc.smtp_code >= 500 and not isinstance(exc, smtplib.SMTPAuthenticationError)
-        raise SendFailed(f"refused with {exc.smtp_code} {_text(exc.smtp_error)}", permanent=permanent) from exc
+        why = reason("notice_smtp_refused", status=exc.smtp_code, detail=_text(exc.smtp_error))
+        raise SendFailed(why, permanent=permanent) from exc
     except (smtplib.SMTPException, OSError) as exc:
-        raise SendFailed(f"the SMTP server cannot be used: {exc}") from exc
-    return f"accepted; refused for {', '.join(refused)}" if refused else "accepted"
+        raise SendFailed(reason("notice_smtp_unusable", detail=str(exc))) from exc
+    accepted = reason("notice_accepted_partly", addresses=list(refused)) if refused else reason("notice_accepted")
+    return accepted.message
 
 
 def _connect(settings: NotifySettings) -> smtplib.SMTP:
@@ -87,8 +91,8 @@ def _connect(settings: NotifySettings) -> smtplib.SMTP:
     return smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=settings.timeout_s)
 
 
-def _text(reason: bytes | str) -> str:
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+def _text(told: bytes | str) -> str:
+    return told.decode(errors="replace") if isinstance(told, bytes) else told
 
 
 def _seen(sending: "asyncio.Future[str]") -> None:

@@ -22,6 +22,7 @@ from thingstead.model.limits import Problems
 from thingstead.services.notifications.audit import StoppedChannel, stopped_channels
 from thingstead.services.notifications.channels import check_channels, keep_channels
 from thingstead.services.notifications.dispatch import NotifyDispatcher
+from thingstead.services.shared.recorded_reasons import notice_reason
 from thingstead.storage.base import Store
 
 TEST_LIFETIME_MS = 10 * 60 * 1000
@@ -126,7 +127,13 @@ class NotifyService:
         self, project_id: str, device_id: str | None, state: str | None, page: Page
     ) -> tuple[list[NotifyLog], int]:
         """One page of attempts, newest first, and the number of matches."""
-        return await self._store.notify.list_logs(project_id, device_id, state, page)
+        logs, total = await self._store.notify.list_logs(project_id, device_id, state, page)
+        return [_with_code(log) for log in logs], total
+
+
+def _with_code(log: NotifyLog) -> NotifyLog:
+    why = notice_reason(log.message)
+    return msgspec.structs.replace(log, code=why.code, args=dict(why.args))
 
 
 def _check(form: GroupForm) -> None:

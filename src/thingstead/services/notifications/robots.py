@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from thingstead.model.alarms.notification import Channel
+from thingstead.refusals import reason
 from thingstead.services.notifications.http import HttpResponse, SendFailed
 from thingstead.services.notifications.text import NoticeText
 
@@ -89,27 +90,27 @@ def judge(kind: str, answer: HttpResponse) -> str:
     Raises:
         SendFailed: the answer says that the notice was refused.
     """
-    said = f"HTTP {answer.status}"
+    said = reason("notice_http_status", status=answer.status)
     if answer.status in RETRY_STATUS or answer.status >= 500:
         raise SendFailed(said, retry_after_s=_retry_after(kind, answer))
     if not 200 <= answer.status < 300:
-        detail = " (redirects are not followed)" if 300 <= answer.status < 400 else ""
-        raise SendFailed(said + detail, permanent=True)
+        redirected = reason("notice_redirected", status=answer.status)
+        raise SendFailed(redirected if 300 <= answer.status < 400 else said, permanent=True)
     if kind in _TRY_AGAIN:
         _judge_robot(kind, answer)
-    return said
+    return said.message
 
 
 def _judge_robot(kind: str, answer: HttpResponse) -> None:
     try:
         told = msgspec.json.decode(answer.body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise SendFailed("HTTP 200, but not the answer of a robot", permanent=True) from None
+        raise SendFailed(reason("notice_not_robot"), permanent=True) from None
     code = told.get("errcode", told.get("code", told.get("StatusCode")))
     if code != 0:
-        reason = str(told.get("errmsg", told.get("msg", "")))
-        for_now = code in _TRY_AGAIN[kind] or (code == FEISHU_EITHER and "too many" in reason)
-        raise SendFailed(f"refused with {code}: {reason}", permanent=not for_now)
+        detail = str(told.get("errmsg", told.get("msg", "")))
+        for_now = code in _TRY_AGAIN[kind] or (code == FEISHU_EITHER and "too many" in detail)
+        raise SendFailed(reason("notice_robot_refused", status=str(code), detail=detail), permanent=not for_now)
 
 
 class _Parameters(msgspec.Struct):

@@ -63,6 +63,8 @@ class ServerStatus:
             history_oldest_ts=extent.oldest_ts,
             memory_bytes=_memory_bytes(),
             trouble="" if trouble is None else trouble.message,
+            trouble_code="" if trouble is None else trouble.code,
+            trouble_args={} if trouble is None else dict(trouble.args),
             warnings=list(self.warnings()),
             licenses=await asyncio.to_thread(_licenses),
         )

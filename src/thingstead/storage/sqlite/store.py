@@ -8,7 +8,7 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.refusals import Reason
 from thingstead.storage.base import StoreStats
 from thingstead.storage.sql.access.queries import Queries
@@ -130,17 +130,14 @@ class SqliteStore:
     def warnings(self) -> list[HealthWarning]:
         warnings = []
         if rows := self.history.quarantine.rows:
-            warnings.append(
-                HealthWarning("rows_set_aside", f"{rows:,} rows of the history were moved to the quarantine")
-            )
+            warnings.append(health_warning("rows_set_aside", rows=rows))
         packer = self.history.packer
         if packer.failure is not None:
-            warnings.append(HealthWarning("packing_failing", f"reports cannot be packed: {packer.failure}"))
+            warnings.append(health_warning("packing_failing", detail=packer.failure))
         if devices := packer.compactor.failing:
-            text = f"the reports of {devices:,} devices cannot be compacted"
-            warnings.append(HealthWarning("devices_not_packed", text))
+            warnings.append(health_warning("devices_not_packed", devices=devices))
         if self._database.damage is not None:
-            warnings.append(HealthWarning("damaged_pages", self._database.damage))
+            warnings.append(health_warning("damaged_pages", detail=self._database.damage))
         return warnings
 
     async def close(self) -> None:

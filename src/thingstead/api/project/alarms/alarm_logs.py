@@ -1,6 +1,6 @@
 """Alarm messages (告警记录): an alarm was raised, changed its level, or cleared."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -10,6 +10,7 @@ from thingstead.api.project.alarms.alarms import TAG, Instant
 from thingstead.errors import NotFound
 from thingstead.model.alarms.alarm import AlarmFilter, AlarmLog
 from thingstead.model.roles import VIEWER
+from thingstead.services.shared.recorded_reasons import notice_reason
 from thingstead.wire.alarms import AlarmDevice, AlarmItem
 from thingstead.wire.common import Listed
 
@@ -53,11 +54,16 @@ def _item(log: AlarmLog) -> AlarmItem:
         alarm_level=log.alarm_level,
         alarm_info=log.alarm_info,
         create_time=log.create_time,
-        notify_logs=list(log.notify_logs),
+        notify_logs=[_with_code(attempt) for attempt in log.notify_logs],
         device=AlarmDevice(id=log.device_id, name=log.device_name),
         alarm_id=log.alarm_id,
         ts=log.ts,
     )
+
+
+def _with_code(attempt: dict[str, Any]) -> dict[str, Any]:
+    why = notice_reason(str(attempt.get("message", "")))
+    return {**attempt, "code": why.code, "args": dict(why.args)}
 
 
 async def alarm_logs(call: ApiCall) -> Listed[AlarmItem]:

@@ -14,6 +14,7 @@ from thingstead.model.alarms.rule import AlarmRule, AlarmRuleFilter
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.alarms.rules import channels_of
+from thingstead.services.shared.recorded_reasons import failing_reason
 from thingstead.wire.alarm_rules import AlarmRuleInfo, CreatedRule
 from thingstead.wire.common import Listed
 
@@ -78,6 +79,7 @@ class EnabledBody(msgspec.Struct, frozen=True, kw_only=True):
 
 def _shown(rule: AlarmRule) -> AlarmRuleInfo:
     form = form_of(rule, channels_of(rule, hidden=True))
+    why = failing_reason(rule.failing)
     body = rule.body
     return AlarmRuleInfo(
         id=rule.id,
@@ -100,6 +102,8 @@ def _shown(rule: AlarmRule) -> AlarmRuleInfo:
         schedule=body.schedule or UNSET,
         notify=list(form.notify),
         failing=rule.failing,
+        failing_code=why.code,
+        failing_args=dict(why.args),
         create_time=rule.create_time,
         update_time=rule.update_time,
     )

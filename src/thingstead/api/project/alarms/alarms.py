@@ -12,6 +12,7 @@ from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
 from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmsStat, AlarmVerb
 from thingstead.model.roles import OPERATOR, VIEWER
+from thingstead.services.shared.recorded_reasons import clear_reason
 from thingstead.wire.alarms import AlarmDevice, AlarmInfo
 from thingstead.wire.common import Listed
 
@@ -135,6 +136,7 @@ class AlarmShelveBody(AlarmActionBody, frozen=True, kw_only=True):
 
 
 def _shown(alarm: Alarm) -> AlarmInfo:
+    why = clear_reason(alarm.clear_reason)
     return AlarmInfo(
         id=alarm.id,
         device_id=alarm.device_id,
@@ -146,6 +148,8 @@ def _shown(alarm: Alarm) -> AlarmInfo:
         raised_at=alarm.raised_at,
         cleared_at=UNSET if alarm.cleared_at is None else alarm.cleared_at,
         clear_reason=alarm.clear_reason or UNSET,
+        clear_code=why.code or UNSET,
+        clear_args=dict(why.args) if why.code else UNSET,
         acknowledged_at=UNSET if alarm.acknowledged_at is None else alarm.acknowledged_at,
         acknowledged_by=alarm.acknowledged_by or UNSET,
         shelved_until=UNSET if alarm.shelved_until is None else alarm.shelved_until,

@@ -8,6 +8,7 @@ from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.notification import AlarmNotice, Attempt, NotifyLog
 from thingstead.model.device import Page
 from thingstead.model.ids import new_id
+from thingstead.refusals import reason
 from thingstead.storage.base_alarms import Caps, Claim, Shares
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.row_mapper import Layout
@@ -49,6 +50,7 @@ SELECT {NOTICES.columns("n")}, n.seq, {ALARM_LOGS.columns("m")}, d.name FROM not
 LEFT JOIN alarm_logs m ON m.id = n.message_id LEFT JOIN devices d ON d.id = n.device_id
 WHERE n.channel_id = ? AND n.state = 'waiting' ORDER BY n.seq LIMIT ?
 """  # noqa: S608 - as above
+OVER_CAP, TOO_LATE = reason("notice_over_cap").message, reason("notice_too_late").message
 _LOG = """
 INSERT INTO notify_logs (notice_seq, project_id, device_id, target, state, message, took_ms, ts)
 SELECT seq, project_id, device_id, ?, ?, ?, ?, ? FROM notices WHERE id = ?
@@ -200,7 +202,7 @@ class SqlNotify(NotifyGroups):
         def run(connection: Connection) -> tuple[list[NotifyLog], int]:
             order = Order(("l.ts", "l.seq"), descending=True)
             rows, total = read_page(connection, _LOGS, "notify_logs l", where, parameters, order, page)
-            names = NotifyLog.__struct_fields__
+            names = [name for name in NotifyLog.__struct_fields__ if name not in ("code", "args")]
             return [NotifyLog(**dict(zip(names, row, strict=True))) for row in rows], total
 
         return await self._access.read(run)
@@ -259,7 +261,7 @@ def _take(
             notices.append((notice, message))
     for notice in held:
         _record(connection, Attempt(
-            notice_id=notice.id, target="", state="held", message="over the daily cap; goes into a digest",
+            notice_id=notice.id, target="", state="held", message=OVER_CAP,
             took_ms=0, ts=now,
         ))  # fmt: skip
     if not notices:
@@ -315,7 +317,7 @@ def _expire(connection: Connection, now: int) -> None:
     ).fetchall()
     for notice_id, _ in expired:
         _record(connection, Attempt(
-            notice_id=notice_id, target="", state="expired", message="could not be sent in time", took_ms=0, ts=now
+            notice_id=notice_id, target="", state="expired", message=TOO_LATE, took_ms=0, ts=now
         ))  # fmt: skip
     note_waiting(connection, {channel_id for _, channel_id in expired})
     connection.execute("DELETE FROM notify_counts WHERE day < ?", (now // DAY_MS - 7,))
