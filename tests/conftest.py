@@ -15,6 +15,7 @@ from tests.postgres_server import PostgresServer, oldest_programs, package_progr
 from tests.project_api import ProjectApi
 from tests.running import Running
 from tests.server_process import ServerProcess, StartServer, init
+from tests.temporary import choose_folder
 from thingstead.config import AccountSettings, Config
 from thingstead.server import Server, open_server
 
@@ -23,6 +24,9 @@ if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
     settings.register_profile("patient", deadline=None, print_blob=True)
     settings.load_profile("patient")
 
+# Servers and workers of these tests start in a third of the time if they need not compile the sources.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+choose_folder()
 sqlite3.connect = connect  # type: ignore[assignment] # a connection that nobody closes fails a test
 
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.stores import open_store
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
@@ -238,7 +239,7 @@ def tcp_settings() -> TcpSettings:
 @pytest.fixture
 async def house(tmp_path: Path, mqtt_settings: MqttSettings, tcp_settings: TcpSettings) -> AsyncIterator[House]:
     path = tmp_path / "thingstead.db"
-    house = House(await SqliteStore.open(path, SystemClock()), path, mqtt_settings, tcp_settings)
+    house = House(await open_store(path, SystemClock()), path, mqtt_settings, tcp_settings)
     await house.open()
     yield house
     await house.close()

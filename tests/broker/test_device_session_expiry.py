@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.stores import open_store
 from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions
 from thingstead.broker.net.counters import Counters
@@ -64,7 +65,7 @@ class Bench(NamedTuple):
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     clock, bus = ManualClock(), LocalBus()
-    store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
+    store = await open_store(tmp_path / "thingstead.db", clock)
     account = AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1)
     platform = build_platform(store, bus, clock, Config(account=account))
     project = await platform.projects.create()

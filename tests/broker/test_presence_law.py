@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.broker.conftest import TIMEOUT_S, V5, House, Peer
+from tests.stores import open_store
 from thingstead.broker.connection import mqtt_connection as client_module
 from thingstead.clock import SystemClock
 from thingstead.config import MqttSettings, TcpSettings
@@ -22,7 +23,6 @@ from thingstead.model.device import Device, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.store import SqliteStore
 
 CLIENTS, DEVICES = 3, 2
 GRACE = 0.05  # in place of the real one: a keep alive of 1 s runs out after 50 ms
@@ -128,7 +128,7 @@ async def _is_alive(peer: Peer) -> bool:
 
 async def play(folder: Path, script: list[Step]) -> None:
     path = folder / "thingstead.db"
-    house = House(await SqliteStore.open(path, SystemClock()), path, MqttSettings(), TcpSettings())
+    house = House(await open_store(path, SystemClock()), path, MqttSettings(), TcpSettings())
     await house.open()
     try:
         stage = Stage(house, [await house.device() for _ in range(DEVICES)])

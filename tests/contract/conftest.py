@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.contract.nouns import project_of
+from tests.stores import open_store
 from thingstead.clock import ManualClock
 from thingstead.storage.base import Store
-from thingstead.storage.sqlite.store import SqliteStore
 
 
 class Backend:
@@ -19,7 +19,7 @@ class Backend:
         self._open: Store | None = None
 
     async def open(self) -> Store:
-        self._open = await SqliteStore.open(self._path, ManualClock())
+        self._open = await open_store(self._path, ManualClock())
         return self._open
 
     async def close(self) -> None:

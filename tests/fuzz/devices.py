@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from tests.fuzz.pipes import Pipe
 from tests.fuzz.scripts import SLOTS, Action, Record, read
+from tests.stores import open_store
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.tcp.tcp import TcpClient
@@ -29,7 +30,6 @@ from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.server.platforms import build_platform
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.services.registry.new_device import NewDevice
-from thingstead.storage.sqlite.store import SqliteStore
 
 VERSIONS = (ProtocolVersion.V3_1_1, ProtocolVersion.V5, ProtocolVersion.V3_1, ProtocolVersion.V5)
 SETTINGS = MqttSettings(max_packet_size_bytes=2_048, receive_maximum=8, send_buffer_max_bytes=16_384)
@@ -60,7 +60,7 @@ class World:
         clock = SystemClock()
         account = AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1)
         config = Config(account=account, mqtt=SETTINGS)
-        self._store = await SqliteStore.open(Path(self._folder) / "thingstead.db", clock)
+        self._store = await open_store(Path(self._folder) / "thingstead.db", clock)
         self._bus = LocalBus(round_trip=True)
         self._platform = build_platform(self._store, self._bus, clock, config)
         self._gateway = MqttBroker(self._platform, self._bus, clock, config)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from tests.broker.conftest import P, Peer
+from tests.stores import open_store
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
@@ -142,7 +143,7 @@ class Broker:
 
     async def open(self) -> None:
         """A server begins on the file."""
-        self.store = store = await SqliteStore.open(self.path, self.clock)
+        self.store = store = await open_store(self.path, self.clock)
         config = Config(mqtt=self.settings)
         bus = LocalBus(round_trip=True)
         self.platform = platform = build_platform(store, bus, self.clock, config)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tests.services.conftest import NOW, Workshop
+from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.model.alarms.alarm import Alarm, AlarmFilter, AlarmLog, AlarmVerb
@@ -19,7 +20,6 @@ from thingstead.model.messages import AlarmChanged
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.store import SqliteStore
 
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 HOT = {"attribute": "t", "op": ">", "value": 80}
@@ -34,7 +34,7 @@ class Plant:
         self.heard: list[AlarmChanged] = []
 
     async def open(self) -> None:
-        store = await SqliteStore.open(self.path, self.clock)
+        store = await open_store(self.path, self.clock)
         self.workshop = Workshop(store, LocalBus(round_trip=True), self.clock)
         self.store = store
         self.bus = self.workshop.bus

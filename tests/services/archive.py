@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.contract.nouns import device, device_type, project_of
 from tests.storage.history_bench import HOURS_OF_BLOCKS
+from tests.stores import open_store
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.device import Device
@@ -67,7 +68,7 @@ class Archive:
 @asynccontextmanager
 async def archive_in(folder: Path) -> AsyncIterator[Archive]:
     clock = ManualClock(NOW)
-    store = await SqliteStore.open(folder / "thingstead.db", clock)
+    store = await open_store(folder / "thingstead.db", clock)
     archive = Archive(store, clock)
     for project_id in ("ours", "theirs"):
         await store.projects.create(*project_of(project_id))

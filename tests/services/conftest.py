@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.services.archive import Archive, archive_in
+from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.model import ids
@@ -98,7 +99,7 @@ class Workshop:
 @pytest.fixture
 async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     clock = ManualClock(NOW)
-    store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
+    store = await open_store(tmp_path / "thingstead.db", clock)
     workshop = Workshop(store, LocalBus(round_trip=True), clock)
     await workshop.add_project("p1")
     yield workshop

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.stores import open_store
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.audit.log import AuditFilter, Author
@@ -44,7 +45,7 @@ class Log:
 
 @pytest.fixture
 async def log(tmp_path: Path) -> Any:
-    async with await SqliteStore.open(tmp_path / "store.db", ManualClock()) as store:
+    async with await open_store(tmp_path / "store.db", ManualClock()) as store:
         application = Application(
             id="app1", project_id=PROJECT.id, name="a", access_key="a", secret_hash=b"", create_time=0
         )

@@ -10,6 +10,7 @@ import structlog
 
 from tests.contract.nouns import device, project_of
 from tests.services.test_removal import COLUMNS, FILL
+from tests.stores import open_store
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.command import Command, CommandState
@@ -61,7 +62,7 @@ class Logs:
 @pytest.fixture
 async def logs(tmp_path: Path) -> AsyncIterator[Logs]:
     clock = ManualClock(NOW)
-    async with await SqliteStore.open(tmp_path / "thingstead.db", clock) as store:
+    async with await open_store(tmp_path / "thingstead.db", clock) as store:
         await store.projects.create(*project_of("ours"))
         for device_id in ("busy", "calm", "quiet"):
             await store.devices.create(device(device_id))

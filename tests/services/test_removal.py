@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.nouns import customer, device, device_group, project_of
+from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.errors import NotFound
@@ -78,7 +79,7 @@ async def drained(store: SqliteStore) -> None:
 
 @asynccontextmanager
 async def store_in(folder: Path) -> AsyncIterator[SqliteStore]:
-    async with await SqliteStore.open(folder / "thingstead.db", ManualClock()) as store:
+    async with await open_store(folder / "thingstead.db", ManualClock()) as store:
         await store.projects.create(*project_of("ours"))
         for device_id in ("gone", "stays"):
             await store.devices.create(device(device_id))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.services.archive import HOUR, NOW, Archive, check_hours
+from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
@@ -217,7 +218,7 @@ async def test_rules_are_kept_over_a_restart_and_for_their_project_alone(archive
 
 async def _reopened(store: SqliteStore, clock: ManualClock) -> SqliteStore:
     await store.close()
-    return await SqliteStore.open(store._database.path, clock)
+    return await open_store(store._database.path, clock)
 
 
 async def test_the_task_runs_until_it_is_closed(archive: Archive) -> None:

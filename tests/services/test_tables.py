@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.contract.nouns import NOW, device, device_type, project_of
+from tests.stores import open_store
 from thingstead.clock import ManualClock
 from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model.device import Device
@@ -143,7 +144,7 @@ class Installation:
 
 @pytest.fixture
 async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
-    store = await SqliteStore.open(tmp_path / "thingstead.db", ManualClock())
+    store = await open_store(tmp_path / "thingstead.db", ManualClock())
     for project_id in ("ours", "theirs"):
         await store.projects.create(*project_of(project_id))
     kept = await store.devices.create(device("boiler", device_key="K1"))

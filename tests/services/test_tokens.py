@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.config import AccountSettings
@@ -40,7 +41,7 @@ class Setting:
 @pytest.fixture
 async def setting(tmp_path: Path) -> AsyncIterator[Setting]:
     clock = ManualClock()
-    store = await SqliteStore.open(tmp_path / "thingstead.db", clock)
+    store = await open_store(tmp_path / "thingstead.db", clock)
     setting = Setting(store, clock)
     setting.credentials = await ProjectService(store, LocalBus(), clock, setting.passwords).create()
     yield setting

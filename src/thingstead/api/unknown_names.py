@@ -1,6 +1,7 @@
 """Finds members of a body and names of a query that an endpoint does not know: a typing error must not be taken for
 something else."""
 
+import functools
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from thingstead.errors import FieldError
 UNKNOWN_LIMIT = 20  # unknown names listed in one answer
 
 
+@functools.cache
 def unknown_of_body(
     kind: Any, read_only: type[msgspec.Struct] | None = None
 ) -> Callable[[bytes], list[FieldError]] | None:
@@ -43,6 +45,7 @@ def unknown_of_body(
     return look
 
 
+@functools.cache
 def unknown_of_query(kind: type[msgspec.Struct] | None) -> Callable[[bytes], list[FieldError]]:
     """The same for a query string; ``kind`` is None if the endpoint has no query."""
     known = [] if kind is None else [field.encode_name for field in msgspec.structs.fields(kind)]

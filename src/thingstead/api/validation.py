@@ -4,6 +4,7 @@ Types are strict. An empty query value is the same as none, the last of several 
 does not know pass here, but for Structs that forbid them; see :mod:`~thingstead.api.unknown_names`.
 """
 
+import functools
 import math
 import re
 import typing
@@ -39,6 +40,7 @@ class MalformedJson(InvalidInput):
     """The body is not JSON; the Project API has a special answer for it."""
 
 
+@functools.cache
 def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes], Any]:
     """Makes a function that decodes a body into ``kind``.
 
@@ -70,6 +72,7 @@ def body_decoder(kind: Any, *, wide_integers: bool = False) -> Callable[[bytes],
     return decode_body
 
 
+@functools.cache
 def query_decoder(kind: type[msgspec.Struct]) -> Callable[[bytes], Any]:
     """Makes a function that decodes a query string into ``kind``; it raises InvalidInput with every invalid field."""
     repeated = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from tests.stores import open_store
 from thingstead.api.app import create_app
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
@@ -16,7 +17,6 @@ from thingstead.model.report import Report
 from thingstead.refusals import TEXTS
 from thingstead.server.platforms import build_platform
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.store import SqliteStore
 
 CONFIG = Config(
     account=AccountSettings(
@@ -102,7 +102,7 @@ class House:
         self._path = self.path = path
 
     async def open(self) -> None:
-        self.store = await SqliteStore.open(self._path, self.clock)
+        self.store = await open_store(self._path, self.clock)
         self.bus = LocalBus(round_trip=True)
         for kind in (DeviceChanged, DeviceTypeChanged, SessionsRevoked):
             self.bus.subscribe(kind, self.heard.append)

@@ -6,6 +6,7 @@ response: 1xx, headers, body, trailers.
 """
 
 import asyncio
+import functools
 import ssl
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -73,7 +74,7 @@ class HttpSender:
         self.private_addresses = private_addresses
         self._timeout_s = timeout_s
         self._resolver = Resolver()
-        tls = ssl.create_default_context()
+        tls = _tls_context(ssl.get_default_verify_paths())
         self._pools = {private: _pool(Backend(self._resolver, private=private), tls) for private in (False, True)}
 
     async def post(
@@ -113,6 +114,12 @@ class HttpSender:
         for pool in self._pools.values():
             await pool.aclose()
         self._resolver.close()
+
+
+@functools.cache
+def _tls_context(_: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
+    """One context for all senders: reading the authorities of the system takes some 20 ms."""
+    return ssl.create_default_context()
 
 
 def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
