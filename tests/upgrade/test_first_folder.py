@@ -18,25 +18,13 @@ import pytest
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess, StartServer, thingstead
+from tests.upgrade.conftest import FIRST, NEWEST, OLD, schema_version
 from thingstead import __version__
 from thingstead.services.registry.projects import Credentials
-from thingstead.storage.migrate import load_migrations
 
-FIRST = Path(__file__).parent / "first"
 KNOWN: dict[str, Any] = json.loads(gzip.decompress((FIRST / "answers.json.gz").read_bytes()))
-NEWEST = load_migrations("thingstead.storage.sqlite")[-1].version
-OLD = 8  # its schema version
 # What depends on when one asks.
 MOMENTARY = {"active", "timestamp", "timezone"}
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir(mode=0o700)
-    (folder / "thingstead.sqlite").write_bytes(gzip.decompress((FIRST / "thingstead.sqlite.gz").read_bytes()))
-    (folder / "thingstead.sqlite").chmod(0o600)
-    return folder
 
 
 @pytest.fixture
@@ -49,11 +37,6 @@ def api(data: Path, start_server: StartServer) -> Iterator[ProjectApi]:
 def credentials() -> Credentials:
     keys = dict.fromkeys(Credentials.__struct_fields__, "") | KNOWN["keys"]
     return Credentials(**keys)
-
-
-def schema_version(database: Path) -> int:
-    with closing(sqlite3.connect(database)) as connection:
-        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def differences(old: Any, new: Any, where: str = "") -> Iterator[str]:

@@ -79,7 +79,8 @@ def migration_ahead(folder: DataFolder) -> tuple[int, int] | None:
 
 
 def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
-    """Backs up a data folder that this release is about to migrate, inside of it. Earlier backups stay.
+    """Backs up a data folder that this release is about to migrate, inside of it. Earlier backups stay; those that were
+    cut off, as by a kill, are removed. The folder must be locked.
 
     Raises:
         ConfigError: the database is damaged, or of another program.
@@ -88,6 +89,7 @@ def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
     pending = migration_ahead(folder)
     if pending is None:
         return
+    _remove_incomplete(folder)
     size_bytes = folder.database.stat().st_size
     if shutil.disk_usage(folder.path).free < size_bytes + BACKUP_MARGIN_BYTES:
         raise Unavailable(
@@ -95,10 +97,26 @@ def back_up_before_migration(folder: DataFolder, clock: Clock) -> None:
             detail=f"{folder.path}: the disk has no space for a backup of {size_bytes:,} bytes before the database is "
             "migrated; free some, or make a backup elsewhere and set storage.backup_before_migration to false",
         )
-    made_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
-    target = folder.path / BACKUPS / f"schema-{pending[0]}-{made_at:%Y%m%dT%H%M%SZ}"
+    target = _new_target(folder, pending[0], clock)
     log.info("backing up before a migration", target=str(target), size_bytes=size_bytes)
     back_up(folder.path, target, lambda *_: None, clock)
+
+
+def _remove_incomplete(folder: DataFolder) -> None:
+    for backup in (folder.path / BACKUPS).glob("schema-*"):
+        if not (backup / MANIFEST).exists():
+            log.info("removing a backup that was cut off", target=str(backup))
+            shutil.rmtree(backup)
+
+
+def _new_target(folder: DataFolder, schema_version: int, clock: Clock) -> Path:
+    made_at = datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
+    target = first = folder.path / BACKUPS / f"schema-{schema_version}-{made_at:%Y%m%dT%H%M%SZ}"
+    others = 1
+    while target.exists():  # a start of the same second
+        others += 1
+        target = first.with_name(f"{first.name}-{others}")
+    return target
 
 
 def _manifest(database: Path, clock: Clock) -> Manifest:
