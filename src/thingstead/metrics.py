@@ -34,6 +34,7 @@ CATALOG: dict[str, MetricInfo] = {
     metric.name: metric
     for metric in (
         MetricInfo("thingstead_build_info", "gauge", "1; the version is in the label.", ("version",)),
+        MetricInfo("thingstead_node_active", "gauge", "1 on the active node, 0 on one that stands by."),
         MetricInfo("thingstead_devices", "gauge", "Registered devices of all projects."),
         MetricInfo("thingstead_devices_online", "gauge", "Devices with a live session."),
         MetricInfo("thingstead_mqtt_connections", "gauge", "Open MQTT connections, authenticated or not."),

@@ -119,10 +119,22 @@ async def _sent(pieces: AsyncIterator[bytes], receive: Receive, send: Send, temp
 
 
 class HttpApp:
-    """ASGI application that answers from a router."""
+    """ASGI application that answers from a router.
 
-    def __init__(self, router: Router[EndpointRoute], requests: HttpRequests, *, access_log: bool = False) -> None:
+    Args:
+        unknown: answers what the router does not know.
+    """
+
+    def __init__(
+        self,
+        router: Router[EndpointRoute],
+        requests: HttpRequests,
+        *,
+        access_log: bool = False,
+        unknown: HttpAnswer = UNKNOWN_RESOURCE,
+    ) -> None:
         self._router = router
+        self._unknown = unknown
         self._requests = requests
         self._access_log = access_log
 
@@ -176,7 +188,7 @@ class HttpApp:
         self, resource: Resource[EndpointRoute] | None, parameters: dict[str, str], scope: Scope, receive: Receive
     ) -> HttpAnswer:
         if resource is None:
-            return UNKNOWN_RESOURCE
+            return self._unknown
         method = scope["method"]
         route = resource.methods.get("GET" if method == "HEAD" else method)
         if route is None or (route.acts and method == "HEAD"):

@@ -158,21 +158,25 @@ class MqttBroker:
         context = self._surroundings
         return WebSocketConnection(self.client(arrival), context.settings, registry, arrival, context.bounds.incomplete)
 
-    async def stop(self) -> None:
-        """Closes the ports, tells every client that the server is shutting down, and ends their sessions."""
+    async def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Closes the ports, tells every client that the server is shutting down, and ends their sessions.
+
+        Args:
+            timeout_s: for clients to read their last packets, and for their sessions to end.
+        """
         for port in self._ports:
             port.close()
         for clients in (self._clients, self._tcp_clients):
             for client in clients:
                 client.shut_down()
         for clients in (self._clients, self._tcp_clients):
-            await clients.wait_until_none(STOP_TIMEOUT_S)
+            await clients.wait_until_none(timeout_s)
             for client in clients:
                 client.abort()
-            await clients.wait_until_none(STOP_TIMEOUT_S)
+            await clients.wait_until_none(timeout_s)
         for port in self._ports:
             await port.wait_closed()
-        await self._tasks.close(STOP_TIMEOUT_S)
+        await self._tasks.close(timeout_s)
         self._idle_timers.close()
         self.deadlines.stop()
         self.device_sessions.close()

@@ -24,9 +24,8 @@ from thingstead.server.http import HttpListener
 from thingstead.server.listeners import Listeners
 from thingstead.server.local.calls import answer
 from thingstead.server.local.listener import LocalListener
-from thingstead.server.platforms import build_platform, close_services, within
+from thingstead.server.platforms import build_platform, close_services, create_first_project, within
 from thingstead.server.running import open_running
-from thingstead.services.audit.audit import acting
 from thingstead.services.platform import Platform
 from thingstead.services.registry.projects import Credentials
 from thingstead.storage.sqlite.store import SqliteStore
@@ -68,9 +67,7 @@ async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Crede
     disk."""
     store = await SqliteStore.open(folder.begin_database(), clock, config.storage)
     try:
-        platform = build_platform(store, LocalBus(), clock, config)
-        with acting(platform.audit.author("cli")):
-            credentials: Credentials = await platform.projects.create()
+        credentials = await create_first_project(store, config, clock)
     finally:
         await store.close()
     folder.finish_database()

@@ -106,6 +106,15 @@ class HttpListener:
         return True
 
     @property
+    def make_websocket(self) -> MakeWebSocket | None:
+        """Takes over connections that are upgraded to a WebSocket; None: upgrades are ignored."""
+        return self._context.make_websocket
+
+    @make_websocket.setter
+    def make_websocket(self, make: MakeWebSocket | None) -> None:
+        self._context.make_websocket = make
+
+    @property
     def connections(self) -> int:
         """Number of open connections."""
         return len(self._server.server_state.connections)

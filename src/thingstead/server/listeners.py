@@ -25,12 +25,7 @@ class BoundListener(NamedTuple):
 
     spec: ListenerSpec
     port: Port
-
-    @property
-    def number(self) -> int:
-        """Number of the TCP port."""
-        number: int = self.port.sock.getsockname()[1]
-        return number
+    number: int  # of the TCP port
 
 
 class Listeners:
@@ -56,7 +51,7 @@ class Listeners:
                     log.warning("an optional port was not opened", reason=exc.message)
                     continue
                 port = Port(sock, certificate, spec.listener.proxy_protocol, config.tls_handshake_timeout_s)
-                self._bound.append(BoundListener(spec, port))
+                self._bound.append(BoundListener(spec, port, sock.getsockname()[1]))
             stack.pop_all()
         self._log_problems()
 
@@ -64,6 +59,18 @@ class Listeners:
         """Closes the sockets, even those that another object has taken over."""
         for bound in self._bound:
             bound.port.sock.close()
+
+    def bind_again(self, *kinds: str) -> None:
+        """Closes the sockets of these kinds, which another object may have closed already, and binds their ports again.
+
+        Raises:
+            Conflict: another program has taken a port meanwhile.
+        """
+        for index, (spec, port, number) in enumerate(self._bound):
+            if spec.listener.kind in kinds:
+                port.sock.close()
+                sock = bind(spec.setting, spec.listener.host, number)
+                self._bound[index] = BoundListener(spec, port._replace(sock=sock), number)
 
     def of(self, *kinds: str) -> list[Port]:
         """Ports of these kinds."""

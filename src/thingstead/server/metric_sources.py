@@ -28,6 +28,7 @@ def read_metric_sources(
     )
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
+    metrics.read("thingstead_node_active", lambda: 1)
     metrics.read("thingstead_mqtt_connections", lambda: mqtt.connections)
     metrics.read("thingstead_mqtt_connections_accepted_total", lambda: mqtt.connections_accepted)
     metrics.read(

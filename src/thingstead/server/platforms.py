@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from thingstead.bus.base import Bus
+from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock
 from thingstead.config import Config
 from thingstead.services.accounts.accounts import AccountService
@@ -19,7 +20,7 @@ from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.rules import AlarmRuleService
 from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.alarms.trace import AlarmTraceService
-from thingstead.services.audit.audit import AuditService
+from thingstead.services.audit.audit import AuditService, acting
 from thingstead.services.commands.control import ControlService
 from thingstead.services.commands.synchronous import SynchronousCommandService
 from thingstead.services.console.desk import DeskService
@@ -47,7 +48,7 @@ from thingstead.services.registry.customers import CustomerService
 from thingstead.services.registry.device_groups import DeviceGroupService
 from thingstead.services.registry.device_types import DeviceTypeService
 from thingstead.services.registry.devices import DeviceService
-from thingstead.services.registry.projects import ProjectService
+from thingstead.services.registry.projects import Credentials, ProjectService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation, OpenListener
@@ -141,6 +142,14 @@ async def within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
         log.error("a component did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
     except Exception:
         log.exception("a component failed while stopping", part=part)
+
+
+async def create_first_project(store: Store, config: Config, clock: Clock) -> Credentials:
+    """Creates the first project in an empty store."""
+    platform = build_platform(store, LocalBus(), clock, config)
+    with acting(platform.audit.author("cli")):
+        credentials: Credentials = await platform.projects.create()
+    return credentials
 
 
 async def close_services(platform: Platform) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from thingstead.api.app import AsgiApp, create_app
-from thingstead.broker.broker import MqttBroker
+from thingstead.broker.broker import STOP_TIMEOUT_S, MqttBroker
 from thingstead.broker.net.admission import Arrivals
 from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock
@@ -24,7 +25,7 @@ from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
 
-class Running(NamedTuple):
+class WorkingServer(NamedTuple):
     """A working server, whose MQTT and TCP ports are open."""
 
     platform: Platform
@@ -42,11 +43,14 @@ async def open_running(
     listeners: Listeners,
     buffers: Budget,
     arrivals: Arrivals | None = None,
-) -> AsyncIterator[Running]:
+    *,
+    stop_timeout_s: float = STOP_TIMEOUT_S,
+) -> AsyncIterator[WorkingServer]:
     """Starts everything over an open store but the HTTP ports, and stops it at the end of the block.
 
     Args:
         arrivals: the connections of the process; None: those of this server.
+        stop_timeout_s: at the end, for clients to read their last packets.
     """
     async with AsyncExitStack() as stack:
         bus = LocalBus()
@@ -65,7 +69,7 @@ async def open_running(
         platform.jobs.start()
         platform.message_stat.start()
         gateway = MqttBroker(platform, bus, clock, config, buffers, arrivals)
-        stack.push_async_callback(within, "mqtt", gateway.stop)
+        stack.push_async_callback(within, "mqtt", partial(gateway.stop, stop_timeout_s))
         for port in listeners.of("mqtt", "mqtts"):
             await gateway.listen(port)
         for port in listeners.of("open"):
@@ -77,7 +81,7 @@ async def open_running(
 
 def _running(
     store: Store, config: Config, listeners: Listeners, buffers: Budget, platform: Platform, gateway: MqttBroker
-) -> Running:
+) -> WorkingServer:
     metrics, requests = Metrics(), HttpRequests()
     read_metric_sources(metrics, store, platform, gateway, buffers, listeners.certificate_expiries)
 
@@ -90,4 +94,4 @@ def _running(
         platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers
     )
     console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
-    return Running(platform, gateway, app, site(app, console), metrics)
+    return WorkingServer(platform, gateway, app, site(app, console), metrics)

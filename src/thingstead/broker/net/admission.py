@@ -36,9 +36,10 @@ class Arrival:
         peer: remote address if a load balancer sent it; None: ask the socket.
         close: closes the connection; None until the transport is known.
         upgrade: HTTP upgrade of a WebSocket from a browser that has a session.
+        held: whether this node may answer now; None: it always may.
     """
 
-    __slots__ = ("_entrance", "close", "key", "peer", "upgrade")
+    __slots__ = ("_entrance", "close", "held", "key", "peer", "upgrade")
 
     def __init__(self, entrance: "Entrance | None" = None, peer: Peer | None = None) -> None:
         self._entrance = entrance  # None once the connection has ended
@@ -46,6 +47,7 @@ class Arrival:
         self.peer = peer
         self.close: Callable[[], object] | None = None
         self.upgrade: Upgrade | None = None
+        self.held = None if entrance is None else entrance.held
 
     def counts_for(self, host: str) -> bool:
         """Counts the connection in the share of an address. Returns False if that share is used up."""
@@ -75,15 +77,21 @@ class Arrivals:
 
     Args:
         descriptors: file descriptors that the process may have; None: ask the system.
+        held: whether this node may answer now, asked each time something is sent; None: it always may.
 
     Attributes:
         open: number of open connections.
     """
 
     def __init__(
-        self, clock: Clock, refused_connections: RefusedConnections | None = None, descriptors: int | None = None
+        self,
+        clock: Clock,
+        refused_connections: RefusedConnections | None = None,
+        descriptors: int | None = None,
+        held: Callable[[], bool] | None = None,
     ) -> None:
         self._clock = clock
+        self.held = held
         self.refused_connections = refused_connections or RefusedConnections(clock)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] if descriptors is None else descriptors
         self.max_connections = max(1, limit - DESCRIPTORS_RESERVED) if limit >= 0 else 1 << 30
@@ -158,6 +166,7 @@ class Entrance:
         self._max_connections = max_connections
         self._proxies = proxies
         self._close_idle = make_room
+        self.held = arrivals.held
         self.fresh: OrderedDict[Arrival, None] = OrderedDict()
         self._unproven: Counter[str] = Counter()
         self.share = min(max_connections, max(UNPROVEN_COUNT_LEAST, max_connections // UNPROVEN_SHARE))

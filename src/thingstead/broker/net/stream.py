@@ -36,6 +36,7 @@ class Stream(asyncio.Protocol):
         "_arrival",
         "_blocked",
         "_cutter",
+        "_held",
         "_loop",
         "_out",
         "_out_bytes",
@@ -68,6 +69,7 @@ class Stream(asyncio.Protocol):
         self._out_bytes = 0  # part of these from write_soon
         self._paused = 0
         self._arrival = arrival or Arrival()
+        self._held = self._arrival.held
         self._rest = b""  # received bytes, left for the next turns
         self._cutter: asyncio.TimerHandle | None = None
         self._writable_again: Callable[[], None] | None = None
@@ -226,6 +228,10 @@ class Stream(asyncio.Protocol):
 
     def _write_out(self) -> bool:
         out = self._out
+        if self._held is not None and not self._held():
+            out.clear()  # made while the node was active; since then it may have been stopped for any time
+            self.abort("the node is not active any more")
+            return False
         try:
             data = b"".join(out)
             self._written_bytes += len(data)

@@ -79,11 +79,23 @@ async def answer(app: AsgiApp, platform: Platform, call: LocalCall) -> LocalAnsw
             detail = f"the server does not know the operation {call.operation}: restart it with this release"
             raise NotFound("not_done", detail=detail)
         with acting(platform.audit.author("cli")):
-            result = await operation(platform, call.arguments)
+            return await answered(operation(platform, call.arguments))
     except ThingsteadError as exc:
-        failed = Failed(errcode=exc.errcode, code=exc.code, message=exc.message)
-        return LocalAnswer(status=exc.errcode, body=msgspec.Raw(msgspec.json.encode(failed)))
-    return LocalAnswer(body=msgspec.Raw(msgspec.json.encode(result)))
+        return refused(exc)
+
+
+async def answered(operation: Awaitable[Any]) -> LocalAnswer:
+    """The result of an operation, or why it failed."""
+    try:
+        return LocalAnswer(body=msgspec.Raw(msgspec.json.encode(await operation)))
+    except ThingsteadError as exc:
+        return refused(exc)
+
+
+def refused(error: ThingsteadError) -> LocalAnswer:
+    """The answer to an operation that failed."""
+    failed = Failed(errcode=error.errcode, code=error.code, message=error.message)
+    return LocalAnswer(status=error.errcode, body=msgspec.Raw(msgspec.json.encode(failed)))
 
 
 def raise_failure(answered: LocalAnswer) -> None:

@@ -1,15 +1,16 @@
 """A node among the nodes of a database: stands by, becomes active, keeps its lease, leaves."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
 
-from thingstead.errors import Unavailable
+from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.storage.postgres.nodes.connection import NodeConnection
 from thingstead.storage.postgres.nodes.lease import Lease, Observation
-from thingstead.storage.postgres.nodes.node_table import NodeTable, Seen
+from thingstead.storage.postgres.nodes.node_table import NodeRow, NodeTable, Seen
 
 log = structlog.get_logger("thingstead.cluster")
 
@@ -43,6 +44,8 @@ class Membership:
         self.trouble = ""
         self._connection = NodeConnection(conninfo, self.lease.renewal_s)
         self.table = NodeTable(self._connection)
+        self._second = NodeConnection(conninfo, self.lease.renewal_s)  # for questions of people
+        self._asking = asyncio.Lock()
         self._observation = Observation(lease_s)
         self._renewed_s = 0.0  # reading of the last renewal while standing by
 
@@ -62,12 +65,14 @@ class Membership:
         database cannot be reached.
 
         Raises:
-            ConfigError: the database refuses this program.
+            ConfigError: the database refuses this program, and never answered it.
         """
         while True:
             try:
                 stream = await self._try()
-            except Unavailable as exc:
+            except ThingsteadError as exc:
+                if not isinstance(exc, Unavailable) and self.seen is None:
+                    raise
                 self._observation.fail()
                 if not self.trouble:
                     log.warning("the database cannot be asked; trying again", error=exc.message)
@@ -120,12 +125,13 @@ class Membership:
     async def keep(self) -> str:
         """Renews the lease. Returns why it ended: nothing may be answered any more."""
         lease = self.lease
+        self._renewed_s = -math.inf  # afterwards the first look renews, which shows what this node is by then
         while lease.held():
             sent_s = lease.reading_s()
             self._connection.timeout_s = max(POLL_S, min(lease.renewal_s, lease.left_s))
             try:
                 renewed = await self.table.renew(self.node, active=True)
-            except Unavailable as exc:
+            except ThingsteadError as exc:
                 if not self.trouble:
                     log.warning("the lease could not be renewed; trying again", error=exc.message, left_s=lease.left_s)
                 self.trouble = exc.message
@@ -134,6 +140,7 @@ class Membership:
             self.trouble = ""
             if not renewed:
                 lease.end()
+                self.node = 0  # its row was removed by the claim
                 return "another node took over"
             lease.renew(sent_s)
             await asyncio.sleep(max(0.0, min(sent_s + lease.renewal_s - lease.reading_s(), lease.left_s)))
@@ -145,7 +152,7 @@ class Membership:
         try:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._leave()
-        except (Unavailable, TimeoutError) as exc:
+        except (ThingsteadError, TimeoutError) as exc:
             log.warning("the lease could not be given up; it ends by itself", error=str(exc))
         finally:
             self.lease.end()
@@ -157,6 +164,12 @@ class Membership:
             await self.table.leave(self.node)
             self.node = 0
 
+    async def list_nodes(self) -> list[NodeRow]:
+        """Every node, the active one first. Raises Unavailable."""
+        async with self._asking:
+            return await NodeTable(self._second).list_all()
+
     async def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connections."""
         await self._connection.close()
+        await self._second.close()
