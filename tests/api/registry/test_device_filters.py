@@ -155,6 +155,18 @@ async def test_facets_count_without_their_own_filter(api: Api, house: House, pla
     assert found == {"online": [{"value": "0", "count": 2}], "active": []}
 
 
+async def test_facets_of_a_whole_project_are_those_of_its_devices_one_by_one(
+    api: Api, house: House, plant: dict[str, str]
+) -> None:
+    customer = await api.call("POST", "customer", {"account": "acme", "password": "long enough", "name": "Acme"})
+    await api.call("POST", f"customer/{customer['id']}/devices", {"devices": [plant["a"], plant["d"]]})
+    await connect_device(house, api, plant["c"])
+    wanted = "type,customer,group,online,alarm_level,conn_type,protocol"
+    counted = await facets(api, wanted)
+    assert all(counted.values())
+    assert await facets(api, wanted, not_tag="nobody has it") == counted
+
+
 async def test_facets_of_what_is_not_there_are_empty(api: Api, plant: dict[str, str]) -> None:
     assert await facets(api, "type,customer,gateway", keyword="nothing like it") == {
         "type": [],
