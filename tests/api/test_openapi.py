@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import thingstead.api.app_device
 import thingstead.api.device
 import thingstead.api.project
 from thingstead.api.dialect import ERRCODES
+from thingstead.api.documents.openapi import openapi_document
+from thingstead.api.documents.operations import KNOWN
+from thingstead.api.documents.schemas import MEMBERS
 from thingstead.api.endpoint import Access, Endpoint
-from thingstead.api.openapi import openapi_document
 from thingstead.api.project.routes import ENDPOINTS as PROJECT_ENDPOINTS
 from thingstead.api.routes import ENDPOINTS
 from thingstead.errors import ThingsteadError
@@ -95,6 +98,80 @@ def test_no_reference_is_dangling() -> None:
         node: Any = DOCUMENT
         for part in reference.removeprefix("#/").split("/"):
             node = node[part]
+
+
+def nodes(value: Any = DOCUMENT) -> Iterator[dict[str, Any]]:
+    """Every object of the document."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        yield value
+    for child in children:
+        yield from nodes(child)
+
+
+def test_every_array_says_what_its_items_are_and_every_enumeration_its_type() -> None:
+    for node in nodes(DOCUMENT["components"]["schemas"] | DOCUMENT["paths"]):
+        if node.get("type") == "array":
+            assert isinstance(node.get("items"), dict), node
+        if isinstance(node.get("enum"), list):
+            assert "type" in node, node
+
+
+def test_every_member_of_every_schema_is_described_and_a_time_or_size_has_its_unit() -> None:
+    unit = re.compile(r"\b(ms|bytes|seconds|metres|days|degrees)\b", re.IGNORECASE)
+    measured = re.compile(r"(^ts|_ts|_ms|_bytes|_time|_s|_at|_until|_m)$")
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for member, declared in schema.get("properties", {}).items():
+            place = f"{name}.{member}"
+            assert declared.get("description"), f"{place} has no description: src/thingstead/api/documents/members.json"
+            if measured.search(member) and {"type": "integer"} in (declared, *declared.get("anyOf", ())):
+                assert unit.search(declared["description"]), place
+
+
+def test_every_description_of_a_member_is_used_and_is_in_both_languages() -> None:
+    used = set()
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for member, declared in schema.get("properties", {}).items():
+            known = f"{name}.{member}" if f"{name}.{member}" in MEMBERS else member
+            if known in MEMBERS and MEMBERS[known]["en"] == declared["description"]:
+                used.add(known)
+    assert {name for name in set(MEMBERS) - used if not name.startswith("answer.")} == set()
+    assert [name for name, texts in MEMBERS.items() if not (texts["en"] and re.search("[一-鿿]", texts["zh"]))] == []
+
+
+def test_alternatives_are_named_and_differ() -> None:
+    for node in nodes(DOCUMENT["components"]["schemas"]):
+        for options in (node[kind] for kind in ("anyOf", "oneOf") if isinstance(node.get(kind), list)):
+            assert len(options) > 1
+            assert len({str(option) for option in options}) == len(options)
+            assert not ({"type": "integer"} in options and {"type": "number"} in options), "an integer is a number"
+    for endpoint in ENDPOINTS:
+        options = operation(endpoint)["responses"]["200"]["content"]["application/json"]["schema"]["oneOf"]
+        assert all(set(option) == {"$ref"} for option in options), endpoint.path
+
+
+def test_a_success_and_a_failure_are_told_apart_by_a_constant() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert schemas["Failure"]["properties"]["result"]["const"] is False
+    assert schemas["Refusal"]["properties"]["result"]["const"] == 0
+    for name in ("Failure", "Refusal", "DeviceDetailAnswer"):
+        assert "result" in schemas[name]["required"]
+    envelopes = [schema for name, schema in schemas.items() if name.endswith("Answer")]
+    assert len(envelopes) > 60
+    assert all(schema["properties"]["result"]["const"] is True for schema in envelopes)
+
+
+def test_the_names_of_operations_are_good_names_of_functions() -> None:
+    missing = [f"{e.method} {e.path}" for e in ENDPOINTS if f"{e.method} {e.path}" not in KNOWN]
+    assert missing == [], "give them names: src/thingstead/api/documents/operations.json"
+    assert {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS} == set(KNOWN)
+    for endpoint in ENDPOINTS:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+){1,5}", operation(endpoint)["operationId"])
+
+
+def test_every_security_scheme_is_used_and_every_used_one_is_declared() -> None:
+    used = {name for node in nodes(DOCUMENT["paths"]) for scheme in node.get("security") or () for name in scheme}
+    assert used == set(DOCUMENT["components"]["securitySchemes"])
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from thingstead.api.app import create_app
-from thingstead.api.openapi import openapi_document
+from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics

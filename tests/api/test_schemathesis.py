@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tests.server_process import ServerProcess, init
-from thingstead.api.openapi import openapi_document
+from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.routes import ENDPOINTS
 from thingstead.services.registry.projects import Credentials
 

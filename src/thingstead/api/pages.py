@@ -8,10 +8,10 @@ import msgspec
 from thingstead.api.body import Receive, Scope
 from thingstead.api.credentials import bearer_token
 from thingstead.api.dialect import HttpAnswer, not_authenticated
-from thingstead.api.docs_page import render_page
+from thingstead.api.documents.openapi import openapi_document
+from thingstead.api.documents.page import render_page
 from thingstead.api.encodings import gzipped
 from thingstead.api.endpoint import Endpoint
-from thingstead.api.openapi import openapi_document
 from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from tests.api.accounts.conftest import Tenant
+from thingstead.api.documents.examples import example
+from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.endpoint import Access, Endpoint
-from thingstead.api.examples import example
-from thingstead.api.openapi import openapi_document
 from thingstead.api.project.routes import ENDPOINTS
 from thingstead.refusals import TEXTS
 

@@ -7,7 +7,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from thingstead.api.examples import resolve
+from thingstead.api.documents.examples import resolve
 
 Schema = Mapping[str, Any]
 
@@ -16,6 +16,7 @@ CREDENTIALS = {  # curl options by security scheme
     "accessToken": "-H 'Authorization: Bearer <AccessToken>'",
     "administratorToken": "-H 'Authorization: Bearer <AccessToken>'",
     "session": "-H 'X-Thingstead: 1' --cookie '<session>'",
+    "metricsToken": "-H 'Authorization: Bearer <metrics_token>'",
     "projectKey": "-H 'Project-Key: <ProjectKey>'",
 }
 CODE = re.compile(r"`([^`]+)`")
@@ -26,7 +27,7 @@ def render_page(document: Schema) -> str:
     """Renders the whole page."""
     components = document["components"]["schemas"]
     groups = _grouped(document)
-    style = files("thingstead.api").joinpath("docs_page.css").read_text("utf-8")
+    style = files("thingstead.api.documents").joinpath("docs.css").read_text("utf-8")
     info = document["info"]
     body = "".join(
         (
