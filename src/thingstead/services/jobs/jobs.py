@@ -1,8 +1,8 @@
 """Changes many devices in one call: up to 1,000 at once, more by a job in the background."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import structlog
@@ -36,6 +36,7 @@ from thingstead.services.audit.audit import acting
 from thingstead.services.commands.control import ControlService, params_size_bytes
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.jobs.changes import BulkChanges, part_size
+from thingstead.services.jobs.part_turns import PartTurns
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import normal_tags
 from thingstead.storage.base import Store
@@ -44,8 +45,8 @@ from thingstead.wire.bulk import BulkItem
 log = structlog.get_logger("thingstead.jobs")
 
 LOOK_INTERVAL_S = 60.0  # interval of checks for open and old jobs
-PAUSE_SHARE = 1.0  # pause after a part, relative to its duration, for other work
-PAUSE_MAX_S = 1.0
+PAUSE_SHARE = 1.0  # pause after a part of a job, relative to its duration, for other work
+PAUSE_SHARE_AT_ONCE = 0.5  # the same for a part of a call that waits for its end
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -60,8 +61,8 @@ class DeviceChoice(msgspec.Struct, frozen=True, kw_only=True):
 class JobService:
     """Changes of many devices. :meth:`start` continues the jobs of an earlier run.
 
-    One task applies the parts of all jobs: jobs of one project in order, projects in turns. After each part it pauses
-    for as long as the part took.
+    One task applies the parts of all jobs: jobs of one project in order, projects in turns. Calls and jobs apply one
+    part at a time, with a pause after each, so that other work is not held up.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class JobService:
         self._clock = clock
         self._devices = devices
         self._changes = BulkChanges(store, bus, ingest, control)
+        self._turns = PartTurns(clock)
         self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
 
     def start(self) -> None:
@@ -105,8 +107,15 @@ class JobService:
             return await self._create(project_id, actor, change, device_ids)
         items: list[BulkItem] = []
         for first in range(0, len(device_ids), size):
-            items += await self._changes.apply(project_id, change, device_ids[first : first + size])
+            async with self._turn(project_id, change, PAUSE_SHARE_AT_ONCE):
+                items += await self._changes.apply(project_id, change, device_ids[first : first + size])
         return items
+
+    def _turn(self, project_id: str, change: BulkChange, pause_share: float) -> AbstractAsyncContextManager[None]:
+        """A turn for one part. A part of commands takes none, because it waits for devices."""
+        if isinstance(change, BulkCommand):
+            return self._turns.paused(pause_share)
+        return self._turns.turn(project_id, pause_share)
 
     async def _select(self, project_id: str, selection: DeviceChoice) -> list[str]:
         if selection.device_filter is None:
@@ -196,10 +205,7 @@ class JobService:
                 turns.setdefault(project_id)
             turn = next(project_id for project_id in turns if project_id in of_project)
             turns.move_to_end(turn)
-            begun_s = self._clock.monotonic_s()
             await self._do_part(await self._store.jobs.get(turn, of_project[turn].id))
-            took_s = self._clock.monotonic_s() - begun_s
-            await asyncio.sleep(min(took_s * PAUSE_SHARE, PAUSE_MAX_S))
         before = self._clock.now_ms() - limits.JOBS_KEPT_DAYS * DAY_MS
         await self._store.jobs.prune(before, limits.JOBS_KEPT_COUNT)
 
@@ -212,7 +218,8 @@ class JobService:
         at, actor = self._clock.now_ms(), job.actor
         try:
             with acting(Author(kind=actor.kind, project_id=job.project_id, id=actor.id, at=at)):
-                await self._changes.apply(job.project_id, job.change, part.device_ids, part)
+                async with self._turn(job.project_id, job.change, PAUSE_SHARE):
+                    await self._changes.apply(job.project_id, job.change, part.device_ids, part)
         except ThingsteadError:
             raise  # cannot be stored now: retried
         except Exception:  # a bug: only this job fails
