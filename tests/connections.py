@@ -7,7 +7,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from thingstead.storage.sqlite.engine.errors import SqliteConnection
+from thingstead.storage.sqlite.engine.dialect import SqliteConnection
 
 TESTS = str(Path(__file__).parent)
 OURS = (TESTS, str(Path(__file__).parents[1] / "src"))

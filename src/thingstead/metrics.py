@@ -6,7 +6,7 @@ for each, where its value is read.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -258,6 +258,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         self._readings: dict[str, Callable[[], Reading]] = {}
+        self.prepare: Callable[[], Awaitable[None]] = _nothing  # await it before every scrape, for what must be awaited
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -281,6 +282,10 @@ class Metrics(Collector):
     def render(self) -> bytes:
         """The text that Prometheus scrapes (:data:`CONTENT_TYPE`)."""
         return generate_latest(self._registry)
+
+
+async def _nothing() -> None:
+    """Nothing is to be prepared."""
 
 
 def _family(info: MetricInfo, value: Reading) -> Metric:

@@ -221,7 +221,7 @@ async def test_what_needs_attention_is_open_or_not_acknowledged(fleet: Store) ->
 
 async def test_the_first_view_of_alarms_and_its_counts_read_an_index_of_what_needs_attention(fleet: Store) -> None:
     statement, parameters = alarm_actions.where_of_alarms("ours", AlarmFilter(attention=True))
-    plan = fleet.alarms._access.all(  # type: ignore[attr-defined]
+    plan = await fleet.alarms._access.all(  # type: ignore[attr-defined]
         f"EXPLAIN QUERY PLAN SELECT count(*) FROM alarms a WHERE {statement}", parameters
     )
     assert "alarms_attention" in plan[0][-1]

@@ -57,7 +57,7 @@ async def test_sessions_of_an_administrator_are_listed_newest_first(store: Store
     listed = await store.browser_sessions.list_of_administrator("ours", "ours-admin")
     assert [each.id for each in listed] == ["s2", "s3", "s1"]
     assert await store.browser_sessions.list_of_administrator("theirs", "ours-admin") == []
-    assert store.browser_sessions.count() == 4
+    assert await store.browser_sessions.count() == 4
 
 
 async def test_a_new_session_takes_the_place_of_another_of_the_same_administrator_alone(store: Store) -> None:
@@ -143,7 +143,7 @@ async def test_all_of_them_end_in_the_commit_that_replaces_the_secret_of_tokens(
     await store.projects.renew_token_secret()
     assert await store.projects.server_secret("token") != secret
     assert [await store.browser_sessions.find(each) for each in (b"s1", b"theirs")] == [None, None]
-    assert store.browser_sessions.count() == 0
+    assert await store.browser_sessions.count() == 0
 
 
 async def test_administrators_of_all_projects_are_found_by_account_the_last_log_in_first(store: Store) -> None:

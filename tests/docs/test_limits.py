@@ -40,7 +40,11 @@ NO_BOUND = {
     "services.notifications.channels.SHOWN_LENGTH",  # of a secret, in an answer
     "storage.blocks.MAX_SCALE",  # of the format of blocks
     "storage.sql.history.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
-    "storage.sql.history.retention.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
+    "storage.sql.access.queries.READS_AGAIN_COUNT",  # over it, the row is not cached
+    "storage.postgres.engine.committing.ALONE_COUNT",  # over it, jobs have savepoints
+    "storage.postgres.engine.connection.PREPARED_COUNT",  # over it, statements are parsed again
+    "storage.postgres.engine.connection.STATEMENTS_KEPT",  # over it, they are translated again
+    "storage.sqlite.engine.dialect.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
 }
 UNITS = {"bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 

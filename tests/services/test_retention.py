@@ -19,6 +19,7 @@ from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history import removal
 from thingstead.storage.sql.history import retention as sqlite_retention
 from thingstead.storage.sql.tables import devices as sqlite_devices
+from thingstead.storage.sqlite.engine import dialect
 from thingstead.storage.sqlite.store import SqliteStore
 
 
@@ -130,7 +131,7 @@ async def test_the_file_gives_the_disk_back_what_was_dropped(archive: Archive) -
     assert full > 10_000_000
     assert left < full / 3
     (free,) = archive.query("PRAGMA freelist_count")[0]
-    assert free <= sqlite_retention.FREE_PAGES_KEPT
+    assert free <= dialect.FREE_PAGES_KEPT
 
 
 async def test_dropping_takes_many_small_transactions(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,7 +173,7 @@ async def test_imported_points_are_no_uplink_and_the_greatest_timestamp_is_curre
     await installation.bring(("boiler", "", "x", NOW, "2"), ("boiler", "", "x", NOW - 1, "1"))
     current = await installation.store.history.current(installation.device.number)
     assert (current["x"].ts, current["x"].value) == (NOW, 2)
-    assert installation.store.history.active_of([installation.device.number]) == {installation.device.number: {}}
+    assert await installation.store.history.active_of([installation.device.number]) == {installation.device.number: {}}
 
 
 async def test_a_device_is_found_by_its_key_where_its_id_is_of_another_installation(installation: Installation) -> None:

@@ -38,7 +38,7 @@ async def test_all_statements_of_a_read_see_the_same_commit(access: Queries, pat
         return before, connection.execute("SELECT count(*) FROM t").fetchone()[0]
 
     assert await access.read(count_twice) == (0, 0)
-    assert access.one("SELECT count(*) FROM t") == (1,)
+    assert await access.one("SELECT count(*) FROM t") == (1,)
 
 
 async def test_a_read_that_fails_leaves_its_connection_usable(access: Queries) -> None:

@@ -1,6 +1,7 @@
 """When devices were last heard of, and what is seen as soon as a commit has ended."""
 
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import pytest
 
@@ -18,6 +19,8 @@ from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history.history import _count_active
 
+T = TypeVar("T")
+
 between = pytest.mark.parametrize("step", [leave, pack, make_blocks, settle_later, restart, pack_and_restart])
 
 
@@ -28,7 +31,7 @@ async def test_uplinks_are_noted_by_kind_with_the_time_of_receipt(bench: Bench, 
     await settled(bench.history.touch(1, "event", 6_000))
     await settled(bench.history.append(Report(1, 9_000, 9_000, {"x": 2}, "push")))
     await step(bench)
-    assert bench.history.active_of([1, 2]) == {1: {"attributes": 7_000, "event": 8_000}, 2: {}}
+    assert await bench.history.active_of([1, 2]) == {1: {"attributes": 7_000, "event": 8_000}, 2: {}}
     assert await bench.history.count_active("p", 8_000) == 1
     assert await bench.history.count_active("p", 8_001) == 0
     assert await bench.history.count_active("another project", 0) == 0
@@ -56,7 +59,18 @@ async def test_a_device_is_active_since_the_instant_of_its_newest_uplink_whateve
         assert [await bench.history.count_active("p", since) for since in (7_999, 8_000, 8_001)] == [1, 1, 0]
     await settled(bench.history.touch(1, "connect", 9_000))
     assert [await bench.history.count_active("p", since) for since in (8_000, 9_000, 9_001)] == [1, 1, 0]
-    assert bench.history.active_of([1, 2]) == {1: {"event": 8_000, "connect": 9_000}, 2: {}}
+    assert await bench.history.active_of([1, 2]) == {1: {"event": 8_000, "connect": 9_000}, 2: {}}
+
+
+def at_once(read: Coroutine[Any, Any, T]) -> T:
+    """What a read returns that does not suspend its caller."""
+    try:
+        read.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    read.close()
+    raise AssertionError("it waits")
 
 
 async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> None:
@@ -64,11 +78,8 @@ async def test_a_commit_that_has_ended_is_seen_by_every_read(bench: Bench) -> No
 
     def look(error: Exception | None) -> None:
         """Reads within the callback, before anything else has its turn."""
-        try:
-            bench.history.current(1).send(None)
-        except StopIteration as read:
-            seen.append({name: known.value for name, known in read.value.items()})
-        seen.append(bench.history.active_of([1]))
+        seen.append({name: known.value for name, known in at_once(bench.history.current(1)).items()})
+        seen.append(at_once(bench.history.active_of([1])))
 
     commit = bench.history.append(Report(1, 1_000, 5_000, {"x": 1}))
     commit.on_done(look)

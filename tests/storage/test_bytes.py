@@ -199,7 +199,7 @@ async def test_what_comes_into_the_spool_while_blocks_are_made_has_its_turn_afte
 
     async def until_waiting(writes: int) -> None:
         async with asyncio.timeout(10):
-            while database.writes_waiting < writes:
+            while database.writer.waiting < writes:
                 await asyncio.to_thread(int)
 
     async with packer.compactor.lock:

@@ -14,8 +14,8 @@ import pytest
 from tests.storage.conftest import kept, put, writer_held
 from thingstead.errors import NotFound, Unavailable
 from thingstead.refusals import Reason
+from thingstead.storage.sql.access import writer
 from thingstead.storage.sql.access.connection import Connection, Cursor
-from thingstead.storage.sqlite.engine import database as database_module
 from thingstead.storage.sqlite.engine.database import Database
 
 LOCKER = """
@@ -164,7 +164,7 @@ async def test_closing_commits_what_waits_and_refuses_what_comes_later(path: Pat
 async def test_too_many_waiting_writes_are_refused(
     database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "WRITE_QUEUE_LIMIT", 3)
+    monkeypatch.setattr(writer, "WRITE_QUEUE_LIMIT", 3)
     with writer_held(database):
         tasks = [asyncio.create_task(database.write(put(number))) for number in range(4)]
         outcomes = asyncio.gather(*tasks, return_exceptions=True)

@@ -221,7 +221,7 @@ def wal_bytes(house: House) -> int:
 async def test_the_store_says_that_the_disk_is_low(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "a.db", ManualClock(), StorageSettings(low_disk_bytes=2**60))
     assert "reports are refused below" in str(store.trouble())
-    assert store.figures().disk_free_bytes > 0
+    assert (store.figures().disk_free_bytes or 0) > 0
     await store.close()
 
 
@@ -282,7 +282,9 @@ async def test_what_nobody_waits_for_goes_into_a_later_commit_in_its_order(
         with pytest.raises(Unavailable):
             await settled(second)
     assert lost.error is not None
-    await until(lambda: logs.newest_ts(house.number, "connection") == 2)
+    async with asyncio.timeout(10):
+        while await logs.newest_ts(house.number, "connection") != 2:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.005)
     entries, _ = await logs.list_page(house.number, "connection", Page())
     assert [entry.body["n"] for entry in entries] == [2, 1]
     assert await logs.list_page(house.number, "data", Page()) == ([], 0)

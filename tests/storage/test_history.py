@@ -104,7 +104,7 @@ async def test_a_log_of_an_earlier_release_keeps_its_order(bench: Bench) -> None
     await bench.database.write(lambda connection: connection.execute("INSERT INTO report_log VALUES (1, ?)", (row,)))
     await bench.reopen()
     assert await bench.current() == {"x": (5_000, 2)}
-    assert bench.history.active_of([1]) == {1: {"attributes": 6_000}}
+    assert await bench.history.active_of([1]) == {1: {"attributes": 6_000}}
 
 
 @between

@@ -65,6 +65,7 @@ class MetricsPage:
     async def __call__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
         if not self._may_read(scope):
             return not_authenticated(NotAuthenticated("metrics_token_required"))
+        await self._metrics.prepare()
         return HttpAnswer(200, self._metrics.render(), content_type=CONTENT_TYPE.encode())
 
     def _may_read(self, scope: Scope) -> bool:

@@ -1,10 +1,12 @@
 """The source of each metric's value."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from thingstead import __version__
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.connection.queue_bounds import QueueBounds
+from thingstead.errors import Unavailable
 from thingstead.metrics import Metrics
 from thingstead.mqtt.budget import Budget
 from thingstead.services.platform import Platform
@@ -20,7 +22,9 @@ def read_metric_sources(
     certificate_expiries: Callable[[], Mapping[str, int]],
 ) -> None:
     """Connects the metrics of the catalog with the parts that count them."""
-    _read_devices(metrics, store, platform)
+    rows = RowCounts(store)
+    metrics.prepare = rows.look
+    _read_devices(metrics, rows, platform)
     _read_buffers(metrics, gateway.bounds, buffers)
     metrics.read(
         "thingstead_certificate_not_after_timestamp_seconds",
@@ -66,7 +70,7 @@ def read_metric_sources(
     metrics.read("thingstead_history_quarantined_rows", lambda: store.figures().rows_quarantined)
     metrics.read("thingstead_damaged_pages_met_total", lambda: store.figures().damage_met)
     failures = platform.log_ins.failures
-    metrics.read("thingstead_browser_sessions", store.browser_sessions.count)
+    metrics.read("thingstead_browser_sessions", lambda: rows.browser_sessions)
     metrics.read("thingstead_log_ins_failed_total", lambda: {(kind,): n for kind, n in failures.failed.items()})
     metrics.read("thingstead_log_ins_throttled_total", lambda: {(kind,): n for kind, n in failures.throttled.items()})
     metrics.read("thingstead_previous_project_key_log_ins_total", lambda: platform.presence.previous_key_log_ins)
@@ -76,16 +80,36 @@ def read_metric_sources(
     metrics.read("thingstead_packings_failed_total", lambda: store.figures().packings_failed)
     _read_alarms(metrics, platform)
     _read_mqtt_server(metrics, gateway)
-    metrics.read("thingstead_disk_free_bytes", lambda: store.figures().disk_free_bytes)
+    metrics.read("thingstead_disk_free_bytes", lambda: _disk(store))
     metrics.read("thingstead_clock_set_back_total", lambda: platform.clock_watch.steps_back)
     metrics.read("thingstead_commits_failed_total", lambda: store.figures().commits_failed)
     metrics.read("thingstead_commit_seconds", lambda: store.figures().commit_seconds)
     metrics.read("thingstead_write_queue_length", lambda: store.figures().writes_waiting)
 
 
-def _read_devices(metrics: Metrics, store: Store, platform: Platform) -> None:
-    metrics.read("thingstead_devices", lambda: store.devices.count_all())
-    metrics.read("thingstead_devices_online", lambda: store.presence.count_all())
+def _disk(store: Store) -> dict[tuple[str, ...], float]:
+    free_bytes = store.figures().disk_free_bytes
+    return {} if free_bytes is None else {(): free_bytes}
+
+
+class RowCounts:
+    """Numbers of rows as of the last look; those of an earlier one while the store is unavailable."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.devices = self.online = self.browser_sessions = 0
+
+    async def look(self) -> None:
+        """Counts the rows."""
+        with suppress(Unavailable):
+            self.devices = await self._store.devices.count_all()
+            self.online = await self._store.presence.count_all()
+            self.browser_sessions = await self._store.browser_sessions.count()
+
+
+def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:
+    metrics.read("thingstead_devices", lambda: rows.devices)
+    metrics.read("thingstead_devices_online", lambda: rows.online)
     refused = platform.device_logs.codes
     metrics.read("thingstead_messages_refused_total", lambda: {(code,): n for code, n in refused.items()})
 

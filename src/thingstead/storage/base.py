@@ -82,7 +82,7 @@ class StoreStats(NamedTuple):
     writes_waiting: int
     points_repeated: int  # reported again with the same timestamp and value, stored once
     rows_quarantined: int  # damaged rows that were moved to the quarantine, earlier runs included
-    disk_free_bytes: int
+    disk_free_bytes: int | None  # None: the disk is not this machine's
     damage_met: int  # reads and writes that failed because a page of the file is damaged
     points_pending: int  # on disk in the log, and in memory
     points_due: int  # in the spool, of devices with enough points for full blocks

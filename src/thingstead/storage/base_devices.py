@@ -105,7 +105,7 @@ class DeviceLogStore(Protocol):
         kinds that no caller waits for are retried in a later commit if this one fails."""
         ...
 
-    def newest_ts(self, device_number: int, kind: LogKind) -> int:
+    async def newest_ts(self, device_number: int, kind: LogKind) -> int:
         """Timestamp (ms) of the entry that was appended last; 0: there is none."""
         ...
 
@@ -119,7 +119,7 @@ class DeviceLogStore(Protocol):
 class PresenceStore(Protocol):
     """Live sessions of devices, with the node that holds each."""
 
-    def count_all(self) -> int:
+    async def count_all(self) -> int:
         """How many devices of all projects have a live session."""
         ...
 

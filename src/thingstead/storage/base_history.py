@@ -40,6 +40,15 @@ from thingstead.storage.commit import Commit
 class HistoryStore(Protocol):
     """Current values and history of attributes, and the newest uplink of each kind."""
 
+    async def open_device(self, device_number: int) -> None:
+        """Reads the state of a device, if it is not in memory. Call it before the first :meth:`append` of a connection
+        or request: the limits of a device are exact only for one that was opened.
+
+        Raises:
+            Unavailable: the state cannot be read.
+        """
+        ...
+
     def append(self, report: Report) -> Commit:
         """Adds a report to the open commit, without waiting. Reports appended between two turns of the event loop share
         a commit. Once it is done, every read returns them.

@@ -120,7 +120,7 @@ class ConsoleStore(Protocol):
 class MessageStatStore(Protocol):
     """Numbers of messages of each project, by minute and by hour."""
 
-    def project_of(self, device_id: str) -> str | None:
+    async def project_of(self, device_id: str) -> str | None:
         """The project of a device; None: no such device."""
         ...
 

@@ -172,7 +172,7 @@ class BrowserSessionStore(Protocol):
         """Ends a session. Raises NotFound if the administrator has no such session."""
         ...
 
-    def count(self) -> int:
+    async def count(self) -> int:
         """Number of sessions of all projects, including expired ones that are not removed yet."""
         ...
 
@@ -283,7 +283,7 @@ class DeviceStore(Protocol):
         """
         ...
 
-    def count_all(self) -> int:
+    async def count_all(self) -> int:
         """How many devices all projects have."""
         ...
 

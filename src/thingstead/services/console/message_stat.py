@@ -1,8 +1,11 @@
 """How many messages each project's devices send and are sent: counted in memory, kept by minute and by hour."""
 
+from collections import Counter
+from contextlib import suppress
+
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput
+from thingstead.errors import InvalidInput, Unavailable
 from thingstead.model import limits
 from thingstead.model.console.message_stat import (
     HOUR_MS,
@@ -33,6 +36,7 @@ class MessageStatService:
         self._lively: frozenset[str] = frozenset()  # projects with something in the minute that was written last
         self._online: dict[str, int] = {}  # as of the last look
         self._projects: Lru[str, str] = Lru(RULES_KEPT)  # by rule
+        self._unplaced: Counter[tuple[str, str, str]] = Counter()  # alarms by rule, device and action, of this second
         self._subscription = bus.subscribe(AlarmChanged, self._heard)
         self._task = Repeating("message statistics", self.look, LOOK_S)
 
@@ -44,12 +48,15 @@ class MessageStatService:
         """Ends the task, and writes what the minute has so far."""
         self._subscription.cancel()
         await self._task.close()
+        with suppress(Unavailable):
+            await self._place()
         taken = self._counts.take()
         if taken:
             await self._write(taken, self._online)
 
     async def look(self) -> None:
         """Writes the minute that was counted, if it is over."""
+        await self._place()
         minute = self._now_ms() // MINUTE_MS
         if minute == self._minute:
             return
@@ -101,17 +108,23 @@ class MessageStatService:
     def _heard(self, news: AlarmChanged) -> None:
         if news.action not in ("raise", "clear"):
             return
-        project_id = self._projects.use(news.rule_id)
-        if project_id is None:
-            project_id = self._store.message_stat.project_of(news.device_id)
+        self._unplaced[news.rule_id, news.device_id, news.action] += 1
+
+    async def _place(self) -> None:
+        """Counts alarms for the projects of their rules."""
+        unplaced, self._unplaced = self._unplaced, Counter()
+        for (rule_id, device_id, action), count in unplaced.items():
+            project_id = self._projects.use(rule_id)
             if project_id is None:
-                return
-            self._projects.put(news.rule_id, project_id)
-        tally = self._counts.of(project_id)
-        if news.action == "raise":
-            tally.alarms_raised += 1
-        else:
-            tally.alarms_cleared += 1
+                project_id = await self._store.message_stat.project_of(device_id)
+                if project_id is None:
+                    continue
+                self._projects.put(rule_id, project_id)
+            tally = self._counts.of(project_id)
+            if action == "raise":
+                tally.alarms_raised += count
+            else:
+                tally.alarms_cleared += count
 
 
 def _quiet(ts: int) -> MessageStatItem:

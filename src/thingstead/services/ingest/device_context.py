@@ -3,7 +3,8 @@
 import asyncio
 import weakref
 from collections import deque
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -64,16 +65,22 @@ class DeviceContexts:
         self._types: weakref.WeakValueDictionary[str, TypeDefinition] = weakref.WeakValueDictionary()
         self._recent_links: deque[DeviceContext] = deque(maxlen=RECENT_LINKS)
         self._recent_types: deque[TypeDefinition] = deque(maxlen=RECENT_TYPES)
+        self._changes = 0  # announced so far; what is read meanwhile may be older
+        self._order = asyncio.Lock()  # refreshes are applied in the order in which they were announced
         self._refreshes: set[asyncio.Task[None]] = set()
         self._subscriptions = [
-            bus.subscribe(DeviceChanged, lambda message: self._refresh(self._refresh_device(message.device_id))),
-            bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(self._refresh_type(message))),
+            bus.subscribe(
+                DeviceChanged, lambda message: self._refresh(partial(self._refresh_device, message.device_id))
+            ),
+            bus.subscribe(DeviceTypeChanged, lambda message: self._refresh(partial(self._refresh_type, message))),
         ]
 
     async def link(self, device: Device) -> DeviceContext:
-        """The context of a device; the same object for all callers."""
+        """The context of a device, whose history is open; the same object for all callers."""
+        await self._store.history.open_device(device.number)
         link = self._links.get(device.id)
         if link is None or link.device is not device:
+            changes = self._changes
             definition = await self._definition_of(device)
             device_alarms = await self._evaluations.device_alarms(device)
             link = self._links.get(device.id)
@@ -83,6 +90,8 @@ class DeviceContexts:
                 self._recent_links.append(link)
             else:
                 link.device, link.definition = device, definition
+            if changes != self._changes:
+                self._refresh(partial(self._refresh_device, device.id))
         return link
 
     async def close(self) -> None:
@@ -107,10 +116,13 @@ class DeviceContexts:
             return WITHOUT_TYPE
         definition = self._types.get(device.type_id)
         if definition is None:
+            changes = self._changes
             try:
                 device_type = await self._store.device_types.get(device.project_id, device.type_id)
             except NotFound:
                 return WITHOUT_TYPE
+            if changes != self._changes:
+                self._refresh(partial(self._refresh_type, DeviceTypeChanged(device.project_id, device.type_id)))
             definition = self._types.get(device.type_id)
             if definition is None:
                 definition = self._types[device.type_id] = TypeDefinition(
@@ -119,10 +131,15 @@ class DeviceContexts:
         self._recent_types.append(definition)
         return definition
 
-    def _refresh(self, refreshing: Any) -> None:
-        task = asyncio.get_running_loop().create_task(refreshing)
+    def _refresh(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        self._changes += 1
+        task = asyncio.get_running_loop().create_task(self._in_order(refresh))
         self._refreshes.add(task)
         task.add_done_callback(self._refreshed)
+
+    async def _in_order(self, refresh: Callable[[], Awaitable[None]]) -> None:
+        async with self._order:
+            await refresh()
 
     def _refreshed(self, task: asyncio.Task[None]) -> None:
         self._refreshes.discard(task)

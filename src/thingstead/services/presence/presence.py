@@ -79,6 +79,7 @@ class PresenceService:
         for number, session_id in left:
             device = await self._store.devices.find_by_number(number)
             if device is not None:
+                await self._read_instant(device)
                 self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
         return len(left)
 
@@ -110,6 +111,7 @@ class PresenceService:
         """Makes ``session`` the live session of the device; any other session, on any node, must then end. On return
         the row is committed, and :class:`PresenceChanged` was published with the session that was taken over."""
         first = await self._is_first(device, session)
+        await self._read_instant(device)
         replaced = await self._store.presence.open_session(device.number, session)
         if first:
             log.info(
@@ -150,6 +152,7 @@ class PresenceService:
             await self._end_later(end, exc)
 
     async def _end(self, end: "_End") -> None:
+        await self._read_instant(end.device)
         if await self._store.presence.close_session(end.device.number, end.session_id):
             self._tell_end(*end)
         if self._unended.get(end.device.number) == end:
@@ -190,15 +193,19 @@ class PresenceService:
         self._note(device, news, None)
         self._bus.publish(news)
 
+    async def _read_instant(self, device: Device) -> None:
+        """Reads the instant (ms) of the previous change, if it is not known. Call it before a change, so that nothing
+        is awaited between the change and its news."""
+        if self._instants.get(device.number) is None:
+            newest = 0
+            with suppress(ThingsteadError):  # a damaged page of the log must not prevent a log-in
+                newest = await self._store.device_logs.newest_ts(device.number, "connection")
+            self._instants.put(device.number, max(newest, self._instants.get(device.number) or 0))
+
     def _instant(self, device: Device, at: int) -> int:
         """The instant (ms) of a change; if the previous one seems later, because the clock was set back, the instant of
         that."""
-        newest = self._instants.get(device.number)
-        if newest is None:
-            newest = 0
-            with suppress(ThingsteadError):  # a damaged page of the log must not prevent a log-in
-                newest = self._store.device_logs.newest_ts(device.number, "connection")
-        newest = max(newest, at)
+        newest = max(self._instants.get(device.number) or 0, at)
         self._instants.put(device.number, newest)
         return newest
 

@@ -41,6 +41,7 @@ class Edits(list[Edit]):
     def __init__(self, *, detailed: bool) -> None:
         super().__init__()
         self.detailed = detailed  # whether somebody reads which members differ
+        self.actor = ""  # what people call who made them
 
 
 _EDITS: ContextVar[Edits | None] = ContextVar("_EDITS", default=None)  # of the write that runs, in its thread
@@ -80,15 +81,15 @@ def collecting(run: Callable[[Connection], T], edits: Edits, author: Author | No
         finally:
             _EDITS.reset(token)
         if author is not None and edits:
-            record(connection, author, edits)
+            edits.actor = actor_name(connection, author)
+            record(connection, author, edits, edits.actor)
         return result
 
     return collect
 
 
-def record(connection: Connection, author: Author, edits: Sequence[Edit]) -> None:
-    """Puts rows into the audit log."""
-    name = actor_name(connection, author)
+def record(connection: Connection, author: Author, edits: Sequence[Edit], name: str) -> None:
+    """Puts rows into the audit log, of an author with this name."""
     connection.executemany(
         _INSERT,
         [
@@ -134,4 +135,4 @@ def write_of(edit: Edit) -> Callable[[Connection], None] | None:
     author = present_author()
     if author is None or not is_recorded(author, edit.action):
         return None
-    return lambda connection: record(connection, author, [edit])
+    return lambda connection: record(connection, author, [edit], actor_name(connection, author))

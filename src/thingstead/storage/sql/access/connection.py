@@ -20,6 +20,8 @@ class Dialect(NamedTuple):
     is_damage: Callable[[Exception], bool]  # whether a driver's error is about a damaged page, others being readable
     ends_all: Callable[[Exception], bool]  # whether an error may concern more than the statement that met it
     begin_read: str  # begins a transaction of which all statements see one snapshot
+    insert_log: str  # adds a row to the log of reports; it is a transaction that may be committed by itself
+    give_back: Callable[["Connection"], int]  # returns some unused space to the disk; returns its bytes
     # Interrupts the statements of a connection inside, once the function returns True.
     interrupting: Callable[[Any, Callable[[], bool]], AbstractContextManager[None]]
     savepoints: bool  # whether a failed statement must be rolled back to a savepoint before the transaction can go on
@@ -61,6 +63,11 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
         """Runs one statement. Raises errors of the driver."""
+        ...
+
+    def stream(self, sql: str, parameters: Sequence[Any] = ..., /) -> Iterator[Any]:
+        """Rows of a statement that ends with its order, within a transaction, read in steps: for rows that are large or
+        many. Other statements may run meanwhile."""
         ...
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """What tables and history ask of an engine: writes in group commits, and reads in lanes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from thingstead.errors import ThingsteadError
@@ -28,8 +28,8 @@ class Database(Protocol):
         ...
 
     @property
-    def reader(self) -> Connection:
-        """The connection of the event loop."""
+    def reader(self) -> Connection | None:
+        """The connection for small reads on the event loop, if they take microseconds; None: they take a round trip."""
         ...
 
     async def write(self, run: Callable[[Connection], T]) -> T:
@@ -47,11 +47,13 @@ class Database(Protocol):
         deliver: Callable[[Any, Exception | None], None],
         *,
         single_statement: bool = False,
+        proof: tuple[str, Sequence[Any]] | None = None,
     ) -> None:
         """Like :meth:`write`, without waiting: ``deliver(result, error)`` is called on the event loop.
 
         Args:
             single_statement: the job runs one statement, which needs no transaction around it.
+            proof: of such a job: a read that finds a row if and only if it was committed.
         """
         ...
 
@@ -76,8 +78,9 @@ class Database(Protocol):
         """
         ...
 
-    def read_now(self, run: Callable[[Connection], T]) -> T:
-        """Runs a small read at once, on the event loop's connection."""
+    async def read_now(self, run: Callable[[Connection], T]) -> T:
+        """Runs a small indexed read: at once on :attr:`reader`, without suspending its caller, if there is one; else in
+        a lane of its own."""
         ...
 
     def translated(self, exc: Exception) -> ThingsteadError:

@@ -6,14 +6,16 @@ from typing import Any, TypeVar
 
 from thingstead.model.audit.log import CONTROL_ACTIONS, Author, Edit, present_author
 from thingstead.model.retention import LogKind
-from thingstead.storage.sql.access.audit import Edits, actor_name, collecting
-from thingstead.storage.sql.access.cache import Caches
+from thingstead.storage.sql.access.audit import Edits, collecting
+from thingstead.storage.sql.access.cache import Cache, Caches
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.database import Database
 from thingstead.storage.sql.access.transactions import snapshot
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+
+READS_AGAIN_COUNT = 3  # of a row to be cached, while others of its kind change
 
 
 class LogRows:
@@ -40,20 +42,31 @@ class Queries:
         self.audit_rows_added = 0
         self.on_edits: Callable[[Sequence[Edit], str], None] = lambda edits, by: None  # what was committed, by whom
 
-    def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """First row of a small indexed read, on the event loop; None if there is none."""
-        row: Row | None = self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchone())
+    async def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """First row of a small indexed read; None if there is none."""
+        row: Row | None = await self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchone())
         return row
 
-    def count(self, table: str) -> int:
-        """Number of rows of a table, on the event loop."""
-        row = self.one(f"SELECT count(*) FROM {table}")  # noqa: S608 - names of our tables
+    async def current_one(
+        self, cache: Cache[Any, Any], sql: str, parameters: Sequence[Any] = ()
+    ) -> tuple[Row | None, bool]:
+        """:meth:`one`, read again if a row of the cache was changed meanwhile; and whether it may be cached."""
+        for _ in range(READS_AGAIN_COUNT):
+            drops = cache.drops
+            row = await self.one(sql, parameters)
+            if cache.drops == drops:
+                return row, True
+        return row, False
+
+    async def count(self, table: str) -> int:
+        """Number of rows of a table."""
+        row = await self.one(f"SELECT count(*) FROM {table}")  # noqa: S608 - names of our tables
         assert row is not None, "a count has a row"
         return int(row[0])
 
-    def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a small indexed read, on the event loop."""
-        return self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchall())
+    async def all(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """All rows of a small indexed read."""
+        return await self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchall())
 
     async def read(self, run: Callable[[Connection], T]) -> T:
         """Runs a read that may take long in a thread; all its statements see the same snapshot."""
@@ -95,12 +108,13 @@ class Queries:
 
         self.database.submit(lambda connection: _translating(connection, recorded), delivered)
 
-    def _tell(self, edits: Sequence[Edit], author: Author | None) -> None:
+    def _tell(self, edits: Edits, author: Author | None) -> None:
         if author is not None:
             self.audit_rows_added += len(edits)
-        edits = [edit for edit in edits if edit.action not in CONTROL_ACTIONS]
-        if edits:
-            self.on_edits(edits, "" if author is None else actor_name(self.database.reader, author) or author.kind)
+        by = "" if author is None else edits.actor or author.kind
+        told = [edit for edit in edits if edit.action not in CONTROL_ACTIONS]
+        if told:
+            self.on_edits(told, by)
 
 
 def _translating(connection: Connection, run: Callable[[Connection], T]) -> T:

@@ -49,9 +49,9 @@ class Lane:
             self._connections.append(connection)
         return run(connection)
 
-    def close(self) -> None:
-        """Returns when all submitted reads have ended."""
-        self._executor.shutdown()
+    def close(self, wait: bool = True) -> None:
+        """Returns when all submitted reads have ended; without ``wait`` at once, and those that wait never run."""
+        self._executor.shutdown(wait, cancel_futures=not wait)
         for connection in self._connections:
             connection.close()
 

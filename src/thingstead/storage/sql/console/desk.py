@@ -70,7 +70,7 @@ class SqlDesk:
 
     async def list_views(self, project_id: str, admin_id: str) -> list[SavedView]:
         sql = f"{VIEWS.select} WHERE project_id = ? AND (admin_id = ? OR shared = 1) ORDER BY create_time, id"
-        return [VIEWS.load(row) for row in self._access.all(sql, (project_id, admin_id))]
+        return [VIEWS.load(row) for row in await self._access.all(sql, (project_id, admin_id))]
 
     async def update_view(self, project_id: str, admin_id: str, view_id: str, changes: dict[str, Any]) -> None:
         require_id(view_id, "no_such_view")
@@ -91,7 +91,7 @@ class SqlDesk:
         await self._access.write(run)
 
     async def preferences(self, admin_id: str) -> bytes:
-        row = self._access.one("SELECT body FROM preferences WHERE admin_id = ?", (admin_id,))
+        row = await self._access.one("SELECT body FROM preferences WHERE admin_id = ?", (admin_id,))
         return b"{}" if row is None else row[0].encode()
 
     async def keep_preferences(self, admin_id: str, body: bytes) -> None:

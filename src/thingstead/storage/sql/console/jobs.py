@@ -145,7 +145,7 @@ class SqlJobs:
 
     async def get(self, project_id: str, job_id: str) -> Job:
         require_id(job_id, "no_such_job")
-        row = self._access.one(JOBS.select_one, (job_id, project_id))
+        row = await self._access.one(JOBS.select_one, (job_id, project_id))
         if row is None:
             raise NotFound("no_such_job")
         return JOBS.load(row)
@@ -158,15 +158,15 @@ class SqlJobs:
 
     async def refusals(self, job_id: str) -> list[BulkItem]:
         sql = "SELECT item FROM job_refusals WHERE job_id = ? ORDER BY seq"
-        return [_decode_item(item) for (item,) in self._access.all(sql, (job_id,))]
+        return [_decode_item(item) for (item,) in await self._access.all(sql, (job_id,))]
 
     async def list_open(self) -> list[OpenJob]:
         sql = "SELECT id, project_id FROM jobs WHERE end_time = 0 ORDER BY number"
-        return [OpenJob(*row) for row in self._access.all(sql)]
+        return [OpenJob(*row) for row in await self._access.all(sql)]
 
     async def next_part(self, job_id: str) -> JobPart | None:
         sql = "SELECT position, device_ids FROM job_parts WHERE job_id = ? ORDER BY position LIMIT 1"
-        row = self._access.one(sql, (job_id,))
+        row = await self._access.one(sql, (job_id,))
         return None if row is None else JobPart(job_id, row[0], _decode_ids(row[1]))
 
     async def end(self, project_id: str, job_id: str, state: str, at: int) -> bool:

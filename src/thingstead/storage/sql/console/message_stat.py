@@ -35,8 +35,8 @@ class SqlMessageStat:
     def __init__(self, access: Queries) -> None:
         self._access = access
 
-    def project_of(self, device_id: str) -> str | None:
-        row = self._access.one("SELECT project_id FROM devices WHERE id = ?", (device_id,))
+    async def project_of(self, device_id: str) -> str | None:
+        row = await self._access.one("SELECT project_id FROM devices WHERE id = ?", (device_id,))
         return None if row is None else str(row[0])
 
     async def online(self) -> dict[str, int]:

@@ -22,9 +22,10 @@ from thingstead.storage.sql.access.database import Database
 from thingstead.storage.sql.access.errors import DamagedFile
 from thingstead.storage.sql.history.admission import MAX_ATTRIBUTES, size_of, state_with
 from thingstead.storage.sql.history.batch import Batch, Run, Write
-from thingstead.storage.sql.history.head_cache import HeadCache
+from thingstead.storage.sql.history.head_cache import HeadCache, read_heads
 from thingstead.storage.sql.history.heads import Head
 from thingstead.storage.sql.history.packer import Packer
+from thingstead.storage.sql.history.quarantine import UnreadableRow
 from thingstead.storage.sql.history.records import (
     SOURCE_CODES,
     TOUCH_CODES,
@@ -36,10 +37,12 @@ from thingstead.storage.sql.history.records import (
 
 log = structlog.get_logger("thingstead.history")
 
+Found = Sequence[tuple[Head, UnreadableRow | None]]
+
 REFUSED_KINDS = ("event", "data")  # uplinks that are refused when reports are; the others need almost no disk space
 WRITES_BEHIND_LIMIT = 20_000  # failed writes that wait for a retry; over it the oldest are lost
+SELECT_LOG = "SELECT 1 FROM report_log WHERE seq = ?"
 RETRY_S = 5.0  # until failed writes are retried, if there is no other commit before
-INSERT_LOG = "INSERT INTO report_log (seq, entries) VALUES (?, ?)"
 
 
 class Appends:
@@ -55,7 +58,9 @@ class Appends:
         self._packer = packer
         self._head = heads.get
         self._find = heads.find
+        self._loaded = heads.loaded
         self._ended = ended
+        self._reads_at_once = database.reader is not None
         self._loop = asyncio.get_running_loop()
         self._open: Batch | None = None
         self._behind: list[Write] = []  # failed writes that wait for the next batch
@@ -216,22 +221,25 @@ class Appends:
         self._open, self._committing = None, batch
         self.seq = seq = self.seq + 1
         runs, writes = batch.runs, batch.writes
+        # Heads that are not loaded are loaded in the transaction: nothing of theirs can be committed in between.
+        cold = [] if self._reads_at_once else [run.head.number for run in runs if not run.head.loaded]
 
-        def insert(connection: Connection) -> None:
+        def insert(connection: Connection) -> Found:
             for extra in writes:
                 extra(connection)
             if runs:
-                connection.execute(INSERT_LOG, (seq, encode_entries(batch.entries())))
+                connection.execute(connection.dialect.insert_log, (seq, encode_entries(batch.entries())))
+            return read_heads(connection, cold) if cold else []
 
-        def deliver(_: None, error: Exception | None) -> None:
-            self._committed(batch, seq, error)
+        def deliver(found: Found, error: Exception | None) -> None:
+            self._committed(batch, seq, error, found)
 
         try:
-            self._database.submit(insert, deliver, single_statement=not writes)
+            self._database.submit(insert, deliver, single_statement=not writes and not cold, proof=(SELECT_LOG, (seq,)))
         except ThingsteadError as exc:
             self._loop.call_soon(self._committed, batch, seq, exc)
 
-    def _committed(self, batch: Batch, seq: int, error: Exception | None) -> None:
+    def _committed(self, batch: Batch, seq: int, error: Exception | None, found: Found = ()) -> None:
         self._committing = None
         if batch.behind and isinstance(error, Unavailable) and not isinstance(error, DamagedFile):
             self._make_again(batch.behind)
@@ -244,6 +252,8 @@ class Appends:
             run.head.waiting_bytes -= run.size_bytes
         if error is None:
             try:
+                for head in found:
+                    self._loaded(*head)
                 self._apply(batch, seq)
             except Exception:
                 # On disk but not in memory: the callers get the error, and the next batches continue.

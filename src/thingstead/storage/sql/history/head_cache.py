@@ -1,6 +1,8 @@
 """Cache of heads: loaded on first use, evicted least recently used first."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from thingstead.model.device import Known
 from thingstead.storage.frames import Damaged
@@ -12,6 +14,7 @@ from thingstead.storage.sql.history.rebuild import rebuild_current
 from thingstead.storage.sql.history.records import decode_active, decode_attributes, decode_sent
 
 SELECT_STATE = "SELECT attributes, active, packed_seq, spooled, sent FROM device_state WHERE device_number = ?"
+SELECT_STATES = "SELECT device_number, attributes, active, packed_seq, spooled, sent FROM device_state"
 SELECT_VALUES = "SELECT attributes, sent FROM device_state WHERE device_number = ?"
 SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
 
@@ -45,25 +48,94 @@ class HeadCache:
         self._evict_at = 2 * limit  # number of heads at which the next eviction runs
         self._evict_at_bytes = HEADS_BYTES
         self.size_bytes = 0  # size of their states
+        self._evictions = 0
+        self._loading: dict[int, asyncio.Future[Head]] = {}
         self.find = self._heads.get
 
     def __len__(self) -> int:
         return len(self._heads)
 
     def get(self, number: int) -> Head:
-        """The head of a device; loaded if it is not in memory.
+        """The head of a device to be appended to; loaded if it is not in memory. If the database cannot be read at
+        once, the head is not loaded until :meth:`opened` has ended, or the first commit with it.
 
         Raises:
             Unavailable: the device's state cannot be read.
         """
         head = self._heads.get(number)
         if head is None:
-            head = self._heads[number] = Head(number)
-            self._restore(head)
-            self.grown(head.state_bytes)
-            if len(self._heads) > self._evict_at:
-                self._evict()
+            reader = self._database.reader
+            if reader is None:
+                return self._take(Head(number, loaded=False), None)
+            try:
+                found = read_head(reader, number)
+            except reader.dialect.driver_errors as exc:
+                raise self._database.translated(exc) from exc
+            head = self._take(*found)
         return head
+
+    async def opened(self, number: int) -> Head:
+        """The loaded head of a device.
+
+        Raises:
+            Unavailable: the device's state cannot be read.
+        """
+        head = self._heads.get(number)
+        if head is not None and head.loaded:
+            return head
+        if self._database.reader is not None:
+            return self.get(number)
+        loading = self._loading.get(number)
+        if loading is None:
+            loading = self._loading[number] = asyncio.ensure_future(self._load(number))
+            loading.add_done_callback(lambda _: self._loading.pop(number, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, number: int) -> Head:
+        while True:
+            evictions = self._evictions
+            found = await self._database.read_now(lambda reader: read_head(reader, number))
+            head = self._heads.get(number)
+            if head is not None or evictions == self._evictions:
+                return self.loaded(*found)
+
+    async def open_many(self, numbers: Collection[int]) -> None:
+        """Loads the heads of these devices that are not in memory, all of which stay until the next one is loaded."""
+        absent = [number for number in numbers if number not in self._heads]
+        if absent and self._database.reader is None:
+            for found in await self._database.read_for_packing(lambda reader: read_heads(reader, absent)):
+                self._put(*found)
+
+    def loaded(self, found: Head, damaged: UnreadableRow | None) -> Head:
+        """The head in memory, loaded with what was found in the database if it was not loaded."""
+        head = self._heads.get(found.number)
+        if head is None:
+            return self._take(found, damaged)
+        if not head.loaded:
+            head.load(found)
+            self.grown(head.state_bytes)
+            self._rebuilt(head, damaged)
+        return head
+
+    def _take(self, head: Head, damaged: UnreadableRow | None) -> Head:
+        self._put(head, damaged)
+        if len(self._heads) > self._evict_at or self.size_bytes > self._evict_at_bytes:
+            self._evict()
+        return head
+
+    def _put(self, head: Head, damaged: UnreadableRow | None) -> None:
+        self._heads[head.number] = head
+        self.size_bytes += head.state_bytes
+        self._rebuilt(head, damaged)
+
+    def _rebuilt(self, head: Head, damaged: UnreadableRow | None) -> None:
+        if damaged is not None:
+            self._quarantine.found([damaged])
+            self._on_rebuilt(head)
+
+    def _loaded_head(self, number: int) -> Head | None:
+        head = self._heads.get(number)
+        return head if head is not None and head.loaded else None
 
     def grown(self, size_bytes: int) -> None:
         """Notes that the states have grown by ``size_bytes``."""
@@ -77,52 +149,33 @@ class HeadCache:
         if head is not None:
             self.size_bytes -= head.state_bytes
 
-    def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+    async def active_of(self, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """Newest uplink (ms) by kind for each device; does not load heads."""
-        active = {}
+        absent = [number for number in numbers if self._loaded_head(number) is None]
+        stored = await self._database.read_now(lambda reader: stored_active(reader, absent)) if absent else {}
+        active: dict[int, dict[str, int]] = {}
         for number in numbers:
-            head = self._heads.get(number)
-            if head is not None:
-                active[number] = dict(head.active)
-                continue
-            row = self._database.reader.execute(SELECT_ACTIVE, (number,)).fetchone()
-            try:
-                active[number] = decode_active(row[0]) if row else {}
-            except Damaged:
-                active[number] = dict(self.get(number).active)  # get() moves the damaged row to the quarantine
+            head, found = self._loaded_head(number), stored.get(number, {})
+            if head is None and found is None:
+                head = await self.opened(number)  # moves the damaged row to the quarantine
+            active[number] = dict(head.active) if head is not None else found or {}
         return active
 
     async def known_of(self, numbers: Sequence[int], identifiers: Sequence[str]) -> dict[int, dict[str, Known]]:
         """Current values of these attributes, if any, for each device; does not load heads."""
-        absent = [number for number in numbers if number not in self._heads]
+        absent = [number for number in numbers if self._loaded_head(number) is None]
         stored = await self._database.read(lambda reader: stored_values(reader, absent, identifiers)) if absent else {}
         known: dict[int, dict[str, Known]] = {}
         for number in numbers:
-            head, values = self._heads.get(number), stored.get(number, {})
+            head, values = self._loaded_head(number), stored.get(number, {})
             if head is None and values is None:
-                head = self.get(number)  # moves the damaged row to the quarantine
+                head = await self.opened(number)  # moves the damaged row to the quarantine
             known[number] = head.known(identifiers) if head is not None else values or {}
         return known
 
-    def _restore(self, head: Head) -> None:
-        reader = self._database.reader
-        try:
-            row = reader.execute(SELECT_STATE, (head.number,)).fetchone()
-        except reader.dialect.driver_errors as exc:
-            del self._heads[head.number]
-            raise self._database.translated(exc) from exc
-        if row is None:
-            return
-        try:
-            head.restore(*row)
-        except Damaged as exc:
-            finding = UnreadableRow("device_state", (head.number,), head.number, None, str(exc), b"".join(row[:2]))
-            self._quarantine.found([finding])
-            head.take_over(rebuild_current(reader, head.number), {}, {})
-            self._on_rebuilt(head)
-
     def _evict(self) -> None:
         """Drops heads that are not busy, those loaded first, while there are too many or they are too large."""
+        self._evictions += 1
         busy = self._busy()
         newest = next(reversed(self._heads))
         many, much = len(self._heads) - self._limit, self.size_bytes - HEADS_BYTES // 2
@@ -135,6 +188,42 @@ class HeadCache:
         # If most must stay, eviction does not run again for every new head: it costs time by the number of heads.
         self._evict_at = max(2 * self._limit, len(self._heads) + self._limit)
         self._evict_at_bytes = max(HEADS_BYTES, self.size_bytes + HEADS_BYTES // 2)
+
+
+def read_head(reader: Connection, number: int) -> tuple[Head, UnreadableRow | None]:
+    """The head of a device as it is stored; with its state row, if that is damaged and the head was rebuilt."""
+    return _head_of(reader, number, reader.execute(SELECT_STATE, (number,)).fetchone())
+
+
+def read_heads(reader: Connection, numbers: Sequence[int]) -> list[tuple[Head, UnreadableRow | None]]:
+    """:func:`read_head` for several devices."""
+    marks = ", ".join("?" * len(numbers))
+    rows = {row[0]: row[1:] for row in reader.execute(f"{SELECT_STATES} WHERE device_number IN ({marks})", numbers)}
+    return [_head_of(reader, number, rows.get(number)) for number in numbers]
+
+
+def _head_of(reader: Connection, number: int, row: Sequence[Any] | None) -> tuple[Head, UnreadableRow | None]:
+    head = Head(number)
+    if row is None:
+        return head, None
+    try:
+        head.restore(*row)
+    except Damaged as exc:
+        head.take_over(rebuild_current(reader, number), {}, {})
+        return head, UnreadableRow("device_state", (number,), number, None, str(exc), b"".join(row[:2]))
+    return head, None
+
+
+def stored_active(reader: Connection, numbers: Sequence[int]) -> dict[int, dict[str, int] | None]:
+    """Stored newest uplink (ms) by kind for each device; None for a device whose state is damaged."""
+    stored: dict[int, dict[str, int] | None] = {}
+    for number in numbers:
+        row = reader.execute(SELECT_ACTIVE, (number,)).fetchone()
+        try:
+            stored[number] = decode_active(row[0]) if row else {}
+        except Damaged:
+            stored[number] = None
+    return stored
 
 
 def stored_values(

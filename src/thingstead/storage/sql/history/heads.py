@@ -56,6 +56,7 @@ class Head:
         "_unread",
         "_unread_bytes",
         "active",
+        "loaded",
         "names_bound",
         "newest_uplink",
         "number",
@@ -72,8 +73,9 @@ class Head:
         "waiting_points",
     )
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, loaded: bool = True) -> None:
         self.number = number
+        self.loaded = loaded  # what is stored of the device is here; until then nothing that was committed is
         self._current: dict[str, AttributeValue] = {}
         self._unfolded: list[Report] = []  # reports that are not in _current yet, in order; all are timed or none is
         self._code = 0  # source code of these
@@ -125,6 +127,16 @@ class Head:
         self.names_bound = len(current)
         self.active = active
         self.newest_uplink = self.stored_uplink = max(active.values(), default=0)
+
+    def load(self, found: "Head") -> None:
+        """Sets a head that is not loaded from one that is; what waits for a commit stays."""
+        self.packed_seq, self.spooled = found.packed_seq, found.spooled
+        self._current, self._sent, self.active = found._current, found._sent, found.active
+        self.newest_uplink, self.stored_uplink = found.newest_uplink, found.stored_uplink
+        self.state_bytes = found.state_bytes
+        self.names_bound += found.names_bound
+        self.state_bound += found.state_bound
+        self.loaded = True
 
     def take(
         self, seq: int, entries: Sequence[LogEntry], reports: Sequence[Report], points: int, size_bytes: int

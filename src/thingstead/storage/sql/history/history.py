@@ -29,7 +29,7 @@ from thingstead.storage.sql.history.packer import PACK_BYTES, Packer
 from thingstead.storage.sql.history.quarantine import Quarantine, UnreadableRow
 from thingstead.storage.sql.history.records import REMOVE_CODE, PendingReport, encode_values
 from thingstead.storage.sql.history.removal import drop_step, remove_blocks, remove_device
-from thingstead.storage.sql.history.report_log import Log, LogReader, readable_rows, renew
+from thingstead.storage.sql.history.report_log import LogReader, LogRow, readable_rows, renew
 from thingstead.storage.sql.history.series import BlockStream, newest_points
 from thingstead.storage.sql.history.spool import Unpacked, remove_attributes
 
@@ -43,6 +43,7 @@ SMALL_POINTS, SMALL_UNPACKED = (
 )  # over either limit a read is a large one, of which a project has one at a time
 INLINE_UNPACKED = 10_000  # points of a device in no block; over it a read runs in a thread too
 INLINE_UNPACKED_BYTES = 1_048_576  # the same in bytes
+OPENED_AT_ONCE = 500  # devices whose states are read together when the log is applied
 WAITING_BYTES = 8_388_608  # waiting for a commit, at which producers are held back
 FILLED_AT_START = 2  # multiple of the pending limit to which a log may be read at the start if packing fails
 PENDING_BYTES = 4 * PACK_BYTES  # waiting to be packed, at which producers are held back
@@ -90,11 +91,12 @@ class SqlHistory:
         Reads the log in steps and packs between them, if possible, so that even a long log needs no more memory than
         normal operation.
         """
+        await self.quarantine.open()
         reader = LogReader()
         while not reader.ended:
             log = await self._database.read_for_packing(reader.read)
             self.quarantine.found(log.findings)
-            self._replay(log)
+            await self._replay(log.rows)
             self.appends.seq = self.packer.applied_seq = log.newest_seq
             if self._filled >= FILLED_AT_START and not reader.ended:
                 await self._pack_early()
@@ -110,14 +112,23 @@ class SqlHistory:
         except Unavailable as exc:
             log.error("the report log cannot be packed yet and is read into memory", error=exc.message)
 
-    def _replay(self, log: Log) -> None:
-        """Applies rows of the log to the heads."""
+    async def _replay(self, rows: Sequence[LogRow]) -> None:
+        """Applies rows of the log to the heads, which are read for many devices at once."""
+        begin, numbers = 0, set[int]()
+        for end, (_, entries) in enumerate(rows, 1):
+            numbers.update(entry[0] for entry in entries)
+            if len(numbers) >= OPENED_AT_ONCE or end == len(rows):
+                await self.heads.open_many(numbers)
+                self._replay_rows(rows[begin:end])
+                begin, numbers = end, set()
+
+    def _replay_rows(self, rows: Sequence[LogRow]) -> None:
         dirty, touched = self.packer.dirty, self.packer.touched
         points = size = 0
         collecting = gc.isenabled()
         gc.disable()  # hundreds of thousands of objects are made and stay: collections would take a quarter of the time
         try:
-            for seq, entries in log.rows:
+            for seq, entries in rows:
                 for entry in entries:
                     head = self._head(entry[0])
                     points -= head.points
@@ -164,6 +175,9 @@ class SqlHistory:
         """Pending points and bytes as a fraction of their limits; the greater one."""
         return max(self.packer.pending_points / self._pending_limit, self.packer.pending_bytes / PENDING_BYTES)
 
+    async def open_device(self, device_number: int) -> None:
+        await self.heads.opened(device_number)
+
     def crowded(self, device_number: int) -> bool:
         head = self.heads.find(device_number)
         if head is None or not head.crowded:
@@ -207,18 +221,20 @@ class SqlHistory:
         return max(fresh, await self._database.read(read))
 
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
-        return self._head(device_number).current
+        return (await self.heads.opened(device_number)).current
 
     async def sent(self, device_number: int) -> Mapping[str, Sent]:
-        return self._head(device_number).sent
+        return (await self.heads.opened(device_number)).sent
 
     def pending(self, device_number: int) -> list[PendingReport]:
-        """Reports of a device that may not be packed yet, in the order in which they were appended."""
-        return list(self._head(device_number).pending)
+        """Reports of a device that may not be packed yet, in the order in which they were appended. A head that is not
+        in memory has none."""
+        head = self.heads.find(device_number)
+        return [] if head is None else list(head.pending)
 
-    def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+    async def active_of(self, device_numbers: Sequence[int]) -> dict[int, dict[str, int]]:
         """The newest uplink (ms) by kind, of each device."""
-        return self.heads.active_of(device_numbers)
+        return await self.heads.active_of(device_numbers)
 
     def fresh_uplinks(self) -> dict[int, int]:
         """Newest uplink (ms) by device number, for devices whose stored one is older."""
@@ -241,7 +257,7 @@ class SqlHistory:
     async def series(
         self, device_number: int, identifier: str, start: int, end: int, *, offset: int, limit: int
     ) -> list[SeriesPoint]:
-        head = self._head(device_number)
+        head = await self.heads.opened(device_number)
         pending = list(head.pending)
 
         def read(connection: Connection) -> tuple[list[SeriesPoint], list[UnreadableRow]]:
@@ -257,7 +273,7 @@ class SqlHistory:
             and small
             and head.pending_bytes + head.spooled_bytes <= INLINE_UNPACKED_BYTES
         ):
-            points, findings = self._database.read_now(read)
+            points, findings = await self._database.read_now(read)
         elif offset + limit <= SMALL_POINTS and head.points + head.spooled <= SMALL_UNPACKED:
             points, findings = await self._database.read(read)
         else:
@@ -269,7 +285,8 @@ class SqlHistory:
 
     async def compact(self, device_numbers: Sequence[int]) -> bool:
         """Compacts the spooled points of these devices. Returns whether there were any."""
-        heads = [self._head(number) for number in device_numbers if self.packer.compactor.can_settle(number)]
+        wanted = [number for number in device_numbers if self.packer.compactor.can_settle(number)]
+        heads = [await self.heads.opened(number) for number in wanted]
         await self.packer.compactor.compact(heads)
         return bool(heads)
 
@@ -289,7 +306,7 @@ class SqlHistory:
         async with self.packer.still():  # no points of these may be in transit
             while await self._database.write(some):
                 pass
-            head = self._head(device_number)
+            head = await self.heads.opened(device_number)
             batch = self.appends.add(head, (device_number, 0, 0, REMOVE_CODE, encode_values(names)))
             batch.writes.append(rest)
             if edit is not None and (recorded := write_of(edit)) is not None:

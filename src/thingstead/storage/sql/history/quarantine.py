@@ -84,18 +84,18 @@ class Quarantine:
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._waiting: set[tuple[str, tuple[Any, ...]]] = set()
-        self.rows = self._count()
+        self.rows = 0  # moved by this run and earlier ones
 
-    def _count(self) -> int:
-        """Number of rows moved by earlier runs; 0 if the quarantine itself is damaged."""
+    async def open(self) -> None:
+        """Counts the rows that earlier runs moved; none if the quarantine itself is damaged."""
         try:
-            (rows,) = self._database.read_now(
+            (rows,) = await self._database.read_now(
                 lambda reader: reader.execute("SELECT count(*) FROM quarantine").fetchone()
             )
         except DamagedFile as exc:
             log.error("the quarantine cannot be read", error=exc.message)
-            return 0
-        return int(rows)
+        else:
+            self.rows += int(rows)
 
     def found(self, findings: Sequence[UnreadableRow]) -> None:
         """Logs new findings, and moves them in the background. Must be called on the event loop."""

@@ -17,10 +17,13 @@ log = structlog.get_logger("thingstead.history")
 STEP_BYTES = 8_388_608  # of the log that are read and applied at once
 
 
+LogRow = tuple[int, list[LogEntry]]  # seq and entries
+
+
 class Log(NamedTuple):
     """Rows of the log to be applied, and the seq from which to continue."""
 
-    rows: list[tuple[int, list[LogEntry]]]  # seq and entries, in order
+    rows: list[LogRow]  # in order
     findings: list[UnreadableRow]
     newest_seq: int
     lost: int  # rows in such pages, as far as known
@@ -50,7 +53,7 @@ class LogReader:
 
     def read(self, connection: Connection) -> Log:
         """The next rows, up to about ``bytes_limit`` bytes."""
-        rows: list[tuple[int, list[LogEntry]]] = []
+        rows: list[LogRow] = []
         findings: list[UnreadableRow] = []
         newest = _newest_packed(connection) if self._newest is None else self._newest
         size = 0
@@ -96,7 +99,7 @@ def _rows(connection: Connection, damage: _Damage, after: int = -1) -> Iterator[
     """Readable rows of the log after ``after``; notes in ``damage`` what is not readable."""
     seq = after
     try:
-        for seq, data in connection.execute("SELECT seq, entries FROM report_log WHERE seq > ? ORDER BY seq", (after,)):
+        for seq, data in connection.stream("SELECT seq, entries FROM report_log WHERE seq > ? ORDER BY seq", (after,)):
             yield seq, data
     except connection.dialect.driver_errors as exc:
         if not connection.dialect.is_damage(exc):

@@ -1,7 +1,7 @@
-"""Retention in SQLite: rules, statistics, and dropping of expired blocks.
+"""Retention: rules, statistics, and dropping of expired blocks.
 
 Everything that is dropped is dropped in small transactions: blocks as a whole where they can be, and what they leave
-free in the file is given back in small steps (``auto_vacuum=INCREMENTAL``).
+free is given back in small steps.
 """
 
 from bisect import bisect_left
@@ -41,8 +41,6 @@ DEVICES_PER_STEP = 200
 BLOCKS_PER_STEP = 500  # deleted or shortened in one transaction
 SPOOL_ROWS_PER_STEP = 2_000
 FIRST_VERSION = 1  # of rules that were never changed
-PAGES_PER_STEP = 500  # returned to the disk in one transaction
-FREE_PAGES_KEPT = 256  # free pages left in the file for new data
 
 _PUT_POLICY = """
 INSERT INTO retention (project_id, rules, max_bytes, version) VALUES (?, ?, ?, ?) ON CONFLICT (project_id) DO UPDATE SET
@@ -86,15 +84,15 @@ class SqlRetention:
         self._history = history
 
     async def policy(self, project_id: str) -> RetentionPolicy:
-        row = self._access.one("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,))
+        row = await self._access.one("SELECT rules, max_bytes FROM retention WHERE project_id = ?", (project_id,))
         return RetentionPolicy() if row is None else RetentionPolicy(rules=_decode_rules(row[0]), max_bytes=row[1])
 
     async def version(self, project_id: str) -> int:
-        row = self._access.one("SELECT version FROM retention WHERE project_id = ?", (project_id,))
+        row = await self._access.one("SELECT version FROM retention WHERE project_id = ?", (project_id,))
         return FIRST_VERSION if row is None else int(row[0])
 
     async def pending(self, project_id: str) -> tuple[RetentionPolicy, int] | None:
-        row = self._access.one(
+        row = await self._access.one(
             "SELECT pending_rules, pending_max_bytes, pending_at FROM retention"
             " WHERE project_id = ? AND pending_rules IS NOT NULL",
             (project_id,),
@@ -128,7 +126,7 @@ class SqlRetention:
 
     async def apply_pending(self, now: int) -> list[str]:
         due = "SELECT 1 FROM retention WHERE pending_rules IS NOT NULL AND pending_at <= ?"
-        if self._access.one(due, (now,)) is None:
+        if await self._access.one(due, (now,)) is None:
             return []
         sql = (
             "UPDATE retention SET rules = pending_rules, max_bytes = pending_max_bytes, pending_rules = NULL,"
@@ -138,7 +136,7 @@ class SqlRetention:
         return [project_id for (project_id,) in rows]
 
     async def defaults(self) -> tuple[Defaults, Defaults, int | None] | None:
-        row = self._access.one(
+        row = await self._access.one(
             "SELECT days, max_bytes, pending_days, pending_max_bytes, pending_at FROM retention_defaults"
         )
         return None if row is None else (Defaults(*row[:2]), Defaults(*row[2:4]), row[4])
@@ -217,14 +215,14 @@ class SqlRetention:
 
     async def next_removed(self, after: int) -> int | None:
         sql = "SELECT number FROM removed_devices WHERE number > ? ORDER BY number LIMIT 1"
-        row = self._access.one(sql, (after,))
+        row = await self._access.one(sql, (after,))
         return None if row is None else row[0]
 
     async def drop_removed(self, number: int | None = None) -> bool:
         return await self._history.drop_removed(number)
 
     async def compact(self, before: int) -> bool:
-        rows = self._access.all(
+        rows = await self._access.all(
             "SELECT DISTINCT device_number FROM"
             " (SELECT device_number, spooled_at FROM spool ORDER BY id LIMIT ?) WHERE spooled_at < ?",
             (SPOOL_ROWS_PER_STEP, before),
@@ -232,17 +230,7 @@ class SqlRetention:
         return await self._history.compact([number for (number,) in rows])
 
     async def give_back(self) -> int:
-        def run(connection: Connection) -> int:
-            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
-            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-            pages = min(PAGES_PER_STEP, free - FREE_PAGES_KEPT)
-            if pages <= 0:
-                return 0
-            connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-            (left,) = connection.execute("PRAGMA freelist_count").fetchone()
-            return int((free - left) * page_size)
-
-        return await self._access.write(run)
+        return await self._access.write(lambda connection: connection.dialect.give_back(connection))
 
 
 class _Step(NamedTuple):

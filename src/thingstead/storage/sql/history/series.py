@@ -26,7 +26,7 @@ def select_blocks(
     connection: Connection, number: int, identifier: str, start: int, end: int, *, newest_first: bool
 ) -> Iterator[BlockData]:
     """Blocks with points in ``start <= ts <= end``, in order of time or in reverse."""
-    rows: Iterator[BlockData] = connection.execute(
+    rows: Iterator[BlockData] = connection.stream(
         IN_RANGE + (" DESC" if newest_first else ""), (number, identifier, start, end)
     )
     return rows

@@ -61,7 +61,7 @@ def read_spool(connection: Connection, number: int, points_limit: int, bytes_lim
     timed: list[bool] = []
     findings: list[UnreadableRow] = []
     points = size = nested = last_id = 0
-    rows = connection.execute(SELECT_SPOOL, (number,))
+    rows = connection.stream(SELECT_SPOOL, (number,))
     for row_id, row_points, data in rows:
         last_id = row_id
         try:

@@ -35,15 +35,21 @@ class SqlAccounts:
     async def find_application(self, app_id: str) -> Application | None:
         application = self._access.caches.applications.find(app_id)
         if application is None:
-            row = self._access.one(f"{APPLICATIONS.select} WHERE id = ?", (app_id,))
+            caches = self._access.caches
+            row, current = await self._access.current_one(
+                caches.applications, f"{APPLICATIONS.select} WHERE id = ?", (app_id,)
+            )
             if row is None:
                 return None
             application = APPLICATIONS.load(row)
-            self._access.caches.applications.put(app_id, application)
+            if current:
+                caches.applications.put(app_id, application)
         return application
 
     async def list_applications(self, project_id: str) -> list[Application]:
-        rows = self._access.all(f"{APPLICATIONS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,))
+        rows = await self._access.all(
+            f"{APPLICATIONS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,)
+        )
         return [APPLICATIONS.load(row) for row in rows]
 
     async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None:
@@ -71,22 +77,26 @@ class SqlAccounts:
     async def find_administrator(self, admin_id: str) -> Administrator | None:
         administrator = self._access.caches.administrators.find(admin_id)
         if administrator is None:
-            row = self._access.one(f"{ADMINISTRATORS.select} WHERE id = ?", (admin_id,))
+            caches = self._access.caches
+            row, current = await self._access.current_one(
+                caches.administrators, f"{ADMINISTRATORS.select} WHERE id = ?", (admin_id,)
+            )
             if row is None:
                 return None
             administrator = ADMINISTRATORS.load(row)
-            self._access.caches.administrators.put(admin_id, administrator)
+            if current:
+                caches.administrators.put(admin_id, administrator)
         return administrator
 
     async def find_administrator_by_account(self, project_id: str, account: str) -> Administrator | None:
-        rows = self._access.all(
+        rows = await self._access.all(
             f"{ADMINISTRATORS.select} WHERE project_id = ? AND account_key = ? LIMIT 100",
             (project_id, account_key(account)),
         )
         return _chosen([ADMINISTRATORS.load(row) for row in rows], account)
 
     async def list_administrators_by_account(self, account: str, limit: int) -> list[Administrator]:
-        rows = self._access.all(
+        rows = await self._access.all(
             f"{ADMINISTRATORS.select} WHERE account_key = ? ORDER BY last_login_at DESC, id LIMIT 1000",
             (account_key(account),),
         )
@@ -98,7 +108,9 @@ class SqlAccounts:
         return found[:limit]
 
     async def list_administrators(self, project_id: str) -> list[Administrator]:
-        rows = self._access.all(f"{ADMINISTRATORS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,))
+        rows = await self._access.all(
+            f"{ADMINISTRATORS.select} WHERE project_id = ? ORDER BY create_time, id", (project_id,)
+        )
         return [ADMINISTRATORS.load(row) for row in rows]
 
     async def update_administrator(

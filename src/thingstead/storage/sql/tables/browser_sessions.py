@@ -65,15 +65,19 @@ class SqlBrowserSessions:
     async def find(self, secret_hash: bytes) -> BrowserSession | None:
         session = self._access.caches.browser_sessions.find(secret_hash)
         if session is None:
-            row = self._access.one(f"{SESSIONS.select} WHERE secret_hash = ?", (secret_hash,))
+            caches = self._access.caches
+            row, current = await self._access.current_one(
+                caches.browser_sessions, f"{SESSIONS.select} WHERE secret_hash = ?", (secret_hash,)
+            )
             if row is None:
                 return None
             session = SESSIONS.load(row)
-            self._access.caches.browser_sessions.put(secret_hash, session)
+            if current:
+                caches.browser_sessions.put(secret_hash, session)
         return session
 
     async def list_of_administrator(self, project_id: str, admin_id: str) -> list[BrowserSession]:
-        rows = self._access.all(
+        rows = await self._access.all(
             f"{SESSIONS.select} WHERE admin_id = ? AND project_id = ? ORDER BY created_at DESC, id",
             (admin_id, project_id),
         )
@@ -110,8 +114,8 @@ class SqlBrowserSessions:
 
         await self._access.write(run, lambda ended: forget_sessions(self._access, ended))
 
-    def count(self) -> int:
-        return self._access.count("browser_sessions")
+    async def count(self) -> int:
+        return await self._access.count("browser_sessions")
 
 
 def end_sessions(connection: Connection, which: str, parameters: Sequence[Any]) -> Ended:

@@ -55,14 +55,14 @@ class SqlCommands:
         self._access.log_rows.note("command", command.device_id)
 
     async def get(self, device_id: str, row_id: str) -> Command:
-        return self._get("device_id = ?", row_id, device_id)
+        return await self._get("device_id = ?", row_id, device_id)
 
     async def get_of_project(self, project_id: str, row_id: str) -> Command:
         require_id(row_id, "no_such_command")
-        return self._get("project_id = ?", row_id, project_id)
+        return await self._get("project_id = ?", row_id, project_id)
 
-    def _get(self, scope: str, row_id: str, scope_id: str) -> Command:
-        row = self._access.one(f"{COMMANDS.select} WHERE id = ? AND {scope}", (row_id, scope_id))
+    async def _get(self, scope: str, row_id: str, scope_id: str) -> Command:
+        row = await self._access.one(f"{COMMANDS.select} WHERE id = ? AND {scope}", (row_id, scope_id))
         if row is None:
             raise NotFound("no_such_command")
         return COMMANDS.load(row)
@@ -113,7 +113,7 @@ class SqlCommands:
         await self._access.write(lambda connection: connection.execute(_SET_BACK, (now, reply_lifetime_ms)).rowcount)
 
     async def list_open(self, device_id: str) -> list[OpenCommand]:
-        rows = self._access.all(
+        rows = await self._access.all(
             f"SELECT id, state, size_bytes, expire_time, sent_qos {_OPEN} ORDER BY seq",
             (device_id,),
         )
@@ -122,7 +122,7 @@ class SqlCommands:
     async def find_open(
         self, device_id: str, *, command_id: int | None = None, method: str | None = None, newest: bool = False
     ) -> str | None:
-        row = self._access.one(
+        row = await self._access.one(
             f"SELECT id {_OPEN} AND (? IS NULL OR command_id = ?) AND (? IS NULL OR method = ?)"
             f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT 1",
             (device_id, command_id, command_id, method, method),
@@ -130,7 +130,7 @@ class SqlCommands:
         return None if row is None else row[0]
 
     async def issued_lately(self, device_id: str, command_id: int, method: str, among: int) -> bool:
-        row = self._access.one(
+        row = await self._access.one(
             "SELECT 1 FROM (SELECT command_id, method FROM commands WHERE device_id = ? ORDER BY seq DESC LIMIT ?)"
             " WHERE command_id = ? AND method = ?",
             (device_id, among, command_id, method),

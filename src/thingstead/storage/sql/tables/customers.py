@@ -51,7 +51,7 @@ class SqlCustomers:
         await self._access.write(run)
 
     async def get(self, project_id: str, customer_id: str) -> Customer:
-        row = self._access.one(CUSTOMERS.select_one, (customer_id, project_id))
+        row = await self._access.one(CUSTOMERS.select_one, (customer_id, project_id))
         if row is None:
             raise NotFound("no_such_customer")
         return CUSTOMERS.load(row)

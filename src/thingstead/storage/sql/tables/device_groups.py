@@ -92,7 +92,7 @@ class SqlDeviceGroups:
 
     async def get(self, project_id: str, group_id: str) -> DeviceGroup:
         require_id(group_id, "no_such_device_group")
-        row = self._access.one(DEVICE_GROUPS.select_one, (group_id, project_id))
+        row = await self._access.one(DEVICE_GROUPS.select_one, (group_id, project_id))
         if row is None:
             raise NotFound("no_such_device_group")
         return DEVICE_GROUPS.load(row)
@@ -124,12 +124,12 @@ class SqlDeviceGroups:
         return await self._access.read(run)
 
     async def count(self, project_id: str) -> int:
-        [(count,)] = self._access.all("SELECT count(*) FROM device_groups WHERE project_id = ?", (project_id,))
+        [(count,)] = await self._access.all("SELECT count(*) FROM device_groups WHERE project_id = ?", (project_id,))
         return int(count)
 
     async def known(self, project_id: str, group_ids: Collection[str]) -> set[str]:
         sql = "SELECT id FROM device_groups WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
-        return {row[0] for row in self._access.all(sql, (project_id, to_json(list(group_ids))))}
+        return {row[0] for row in await self._access.all(sql, (project_id, to_json(list(group_ids))))}
 
     async def depth(self, project_id: str, group_id: str) -> int:
         return await self._levels(_DEPTH, project_id, group_id)
@@ -143,7 +143,7 @@ class SqlDeviceGroups:
         return int(row[0] or 0)
 
     async def list_of_device(self, device_number: int) -> list[tuple[str, str]]:
-        return [(group_id, name) for group_id, name in self._access.all(_OF_DEVICE, (device_number,))]
+        return [(group_id, name) for group_id, name in await self._access.all(_OF_DEVICE, (device_number,))]
 
     async def update(self, project_id: str, group_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: Connection) -> None:

@@ -84,13 +84,13 @@ class DeviceList:
         self._access = access
         self._history = history
 
-    def view(self, project_id: str, device_id: str) -> DeviceView:
+    async def view(self, project_id: str, device_id: str) -> DeviceView:
         """See :meth:`~thingstead.storage.base.DeviceStore.get_view`."""
         require_id(device_id, "no_such_device")
-        row = self._access.one(_VIEW, (device_id, project_id))
+        row = await self._access.one(_VIEW, (device_id, project_id))
         if row is None:
             raise NotFound("no_such_device")
-        return self._views([row])[0]
+        return (await self._views([row]))[0]
 
     async def views(
         self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()
@@ -113,7 +113,7 @@ class DeviceList:
             return found, more, selection.total(connection)
 
         rows, more, total = await self._access.read(run)
-        views = self._views(rows)
+        views = await self._views(rows)
         if page.cursor is not None:
             page.cursor.move((rows[-1][-1], views[-1].device.id) if more else None)
         if attributes:
@@ -147,9 +147,9 @@ class DeviceList:
                 raise limits.page_too_large(count)
         return [msgspec.structs.replace(view, values=values[view.device.number]) for view in views]
 
-    def _views(self, rows: list[Row]) -> list[DeviceView]:
+    async def _views(self, rows: list[Row]) -> list[DeviceView]:
         devices = [DEVICES.load(row[: DEVICES.width]) for row in rows]
-        active = self._history.active_of([device.number for device in devices])
+        active = await self._history.active_of([device.number for device in devices])
         views = []
         for device, row in zip(devices, rows, strict=True):
             type_name, conn_type, conn_protocol, session_of, alarm_level, raised_at = row[

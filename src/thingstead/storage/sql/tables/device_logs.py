@@ -46,8 +46,8 @@ class SqlDeviceLogs:
         size_bytes = 0 if kind == "data" else len(text)  # custom data is counted with its uplink
         return self._history.add_write(insert, size_bytes, behind=kind in NOBODY_WAITS)
 
-    def newest_ts(self, device_number: int, kind: LogKind) -> int:
-        row = self._access.one(_NEWEST, (device_number, kind))
+    async def newest_ts(self, device_number: int, kind: LogKind) -> int:
+        row = await self._access.one(_NEWEST, (device_number, kind))
         return row[0] if row is not None else 0
 
     async def list_page(

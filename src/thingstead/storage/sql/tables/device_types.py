@@ -44,22 +44,28 @@ class SqlDeviceTypes:
         device_type = self._access.caches.device_types.find(type_id)
         if device_type is None:
             require_id(type_id, "no_such_device_type")
-            row = self._access.one(DEVICE_TYPES.select_one, (type_id, project_id))
+            caches = self._access.caches
+            row, current = await self._access.current_one(
+                caches.device_types, DEVICE_TYPES.select_one, (type_id, project_id)
+            )
             if row is None:
                 raise NotFound("no_such_device_type")
             device_type = DEVICE_TYPES.load(row)
-            self._access.caches.device_types.put(type_id, device_type)
+            if current:
+                caches.device_types.put(type_id, device_type)
         if device_type.project_id != project_id:
             raise NotFound("no_such_device_type")
         return device_type
 
     async def find_by_type_key(self, project_id: str, type_key: str) -> DeviceType | None:
-        row = self._access.one(f"{DEVICE_TYPES.select} WHERE project_id = ? AND type_key = ?", (project_id, type_key))
+        row = await self._access.one(
+            f"{DEVICE_TYPES.select} WHERE project_id = ? AND type_key = ?", (project_id, type_key)
+        )
         return DEVICE_TYPES.load(row) if row is not None else None
 
     async def count_self_created(self, project_id: str) -> int:
         sql = "SELECT coalesce(sum(device_count), 0) FROM device_types WHERE project_id = ? AND auto_create"
-        [(count,)] = self._access.all(sql, (project_id,))
+        [(count,)] = await self._access.all(sql, (project_id,))
         return int(count)
 
     async def list_page(self, project_id: str, page: Page, keyword: str | None = None) -> tuple[list[DeviceType], int]:
@@ -73,12 +79,12 @@ class SqlDeviceTypes:
         return await self._access.read(run)
 
     async def count(self, project_id: str) -> int:
-        [(count,)] = self._access.all("SELECT count(*) FROM device_types WHERE project_id = ?", (project_id,))
+        [(count,)] = await self._access.all("SELECT count(*) FROM device_types WHERE project_id = ?", (project_id,))
         return int(count)
 
     async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
         sql = "SELECT id, conn_type FROM device_types WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
-        return dict(self._access.all(sql, (project_id, to_json(list(type_ids)))))
+        return dict(await self._access.all(sql, (project_id, to_json(list(type_ids)))))
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from thingstead.model.device import (
 )
 from thingstead.model.limits import require_id
 from thingstead.storage.sql.access.connection import Connection
-from thingstead.storage.sql.access.queries import Queries, Row
+from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sql.access.row_mapper import to_json
 from thingstead.storage.sql.access.transactions import savepoint
 from thingstead.storage.sql.history.history import SqlHistory
@@ -55,43 +55,45 @@ class SqlDevices:
 
         return await self._access.write(lambda connection: _add_many(connection, devices), committed)
 
-    def count_all(self) -> int:
-        return self._access.count("devices")
+    async def count_all(self) -> int:
+        return await self._access.count("devices")
 
     async def get(self, project_id: str, device_id: str) -> Device:
         device = self._access.caches.device(device_id)
         if device is None:
             require_id(device_id, "no_such_device")
-            device = self._load("id = ?", device_id)
+            device = await self._load("id = ?", device_id)
         if device is None or device.project_id != project_id:
             raise NotFound("no_such_device")
         return device
 
     async def find_by_access_token(self, access_token: str) -> Device | None:
-        return self._access.caches.device_by_token(access_token) or self._load("access_token = ?", access_token)
+        return self._access.caches.device_by_token(access_token) or await self._load("access_token = ?", access_token)
 
     async def find(self, device_id: str) -> Device | None:
-        return self._access.caches.device(device_id) or self._load("id = ?", device_id)
+        return self._access.caches.device(device_id) or await self._load("id = ?", device_id)
 
     async def find_by_number(self, number: int) -> Device | None:
-        return self._access.caches.device_by_number(number) or self._load("number = ?", number)
+        return self._access.caches.device_by_number(number) or await self._load("number = ?", number)
 
     async def find_by_device_key(self, project_id: str, device_key: str) -> Device | None:
-        return self._load("project_id = ? AND device_key = ?", project_id, device_key)
+        return await self._load("project_id = ? AND device_key = ?", project_id, device_key)
 
     async def find_by_sub_address(self, gateway_id: str, sub_address: str) -> Device | None:
-        return self._load("gateway_id = ? AND sub_address = ?", gateway_id, sub_address)
+        return await self._load("gateway_id = ? AND sub_address = ?", gateway_id, sub_address)
 
-    def _load(self, condition: str, *parameters: Any) -> Device | None:
-        row: Row | None = self._access.one(f"{DEVICES.select} WHERE {condition}", parameters)
+    async def _load(self, condition: str, *parameters: Any) -> Device | None:
+        caches = self._access.caches
+        row, current = await self._access.current_one(caches.devices, f"{DEVICES.select} WHERE {condition}", parameters)
         if row is None:
             return None
         device = DEVICES.load(row)
-        self._access.caches.put_device(device)
+        if current:
+            caches.put_device(device)
         return device
 
     async def get_view(self, project_id: str, device_id: str) -> DeviceView:
-        return self._list.view(project_id, device_id)
+        return await self._list.view(project_id, device_id)
 
     async def list_views(
         self, project_id: str, device_filter: DeviceFilter, page: Page, attributes: Sequence[str] = ()

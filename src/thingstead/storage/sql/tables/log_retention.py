@@ -45,7 +45,7 @@ class SqlLogRetention:
         return self._access.log_rows.added
 
     async def hold_until(self, at: int) -> int:
-        row = self._access.one("SELECT until FROM log_retention_grace")
+        row = await self._access.one("SELECT until FROM log_retention_grace")
         if row is None:
             return 0
         if row[0] is None:
@@ -56,7 +56,7 @@ class SqlLogRetention:
         return int(row[0])
 
     async def clock(self) -> tuple[int, int | None] | None:
-        row: tuple[int, int | None] | None = self._access.one("SELECT seen, doubted FROM clock_seen")
+        row: tuple[int, int | None] | None = await self._access.one("SELECT seen, doubted FROM clock_seen")
         return row
 
     async def put_clock(self, seen: int, doubted: int | None) -> None:

@@ -104,7 +104,7 @@ class SqlNotify(NotifyGroups):
         caps: Caps,
         under_way: Container[str] = (),
     ) -> list[Claim]:
-        if self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1") is None:
+        if await self._access.one("SELECT 1 FROM notices WHERE state = 'waiting' LIMIT 1") is None:
             return []
 
         def run(connection: Connection) -> list[Claim]:
@@ -155,7 +155,7 @@ class SqlNotify(NotifyGroups):
         await self._access.write(run)
 
     async def digest(self, now: int, held_before: int, lifetime_ms: int) -> int:
-        if not self._access.all(_HELD, (held_before,)):
+        if not await self._access.all(_HELD, (held_before,)):
             return 0
 
         def run(connection: Connection) -> int:
@@ -184,8 +184,8 @@ class SqlNotify(NotifyGroups):
         return await self._access.write(run)
 
     async def next_try(self) -> int | None:
-        projects = [row[0] for row in self._access.all(_PROJECTS)]
-        found = [row[0] for project_id in projects for row in self._access.all(_NEXT_TRY, (project_id,))]
+        projects = [row[0] for row in await self._access.all(_PROJECTS)]
+        found = [row[0] for project_id in projects for row in await self._access.all(_NEXT_TRY, (project_id,))]
         return min(found, default=None)
 
     async def prune(self, before: int) -> int:

@@ -120,7 +120,7 @@ class NotifyGroups:
 
     async def get_group(self, project_id: str, group_id: str) -> NotifyGroup:
         require_id(group_id, "no_such_notify_group")
-        row = self._access.one(GROUPS.select_one, (group_id, project_id))
+        row = await self._access.one(GROUPS.select_one, (group_id, project_id))
         if row is None:
             raise NotFound("no_such_notify_group")
         return await self._access.read(lambda connection: _complete(connection, [row])[0])

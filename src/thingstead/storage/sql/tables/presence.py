@@ -22,8 +22,8 @@ class SqlPresence:
         self._access = access
         self._history = history
 
-    def count_all(self) -> int:
-        return self._access.count("sessions")
+    async def count_all(self) -> int:
+        return await self._access.count("sessions")
 
     async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
         def run(connection: Connection) -> DeviceSession | None:
@@ -40,6 +40,7 @@ class SqlPresence:
                 raise NotFound("no_such_device")
             return _session(replaced)
 
+        await self._history.open_device(device_number)
         touch = self._history.touch(device_number, "connect", session.connected_at)
         replaced = await self._access.write(run)
         await settled(touch)
@@ -53,7 +54,7 @@ class SqlPresence:
         return await self._access.write(run)
 
     async def find_session(self, device_number: int) -> DeviceSession | None:
-        return _session(self._access.one(_FIND, (device_number,)))
+        return _session(await self._access.one(_FIND, (device_number,)))
 
     async def clear_node(self, node: str) -> list[tuple[int, str]]:
         sql = "DELETE FROM sessions WHERE node = ? RETURNING device_number, session_id"

@@ -45,29 +45,31 @@ class SqlProjects:
         project = self._access.caches.projects.find(project_id)
         if project is not None:
             return project
-        row = self._access.one(PROJECTS.select_one, (project_id, project_id))
+        caches = self._access.caches
+        row, current = await self._access.current_one(caches.projects, PROJECTS.select_one, (project_id, project_id))
         if row is None:
             raise NotFound("no_such_project")
         project = PROJECTS.load(row)
-        self._access.caches.projects.put(project_id, project)
+        if current:
+            caches.projects.put(project_id, project)
         return project
 
     async def find_by_view_key(self, view_key: str) -> Project | None:
-        row = self._access.one(f"{PROJECTS.select} WHERE view_key = ?", (view_key,))
+        row = await self._access.one(f"{PROJECTS.select} WHERE view_key = ?", (view_key,))
         return PROJECTS.load(row) if row is not None else None
 
     async def find_by_project_key(self, project_key: str) -> Project | None:
         for column in ("project_key", "previous_project_key"):
-            row = self._access.one(f"{PROJECTS.select} WHERE {column} = ?", (project_key,))
+            row = await self._access.one(f"{PROJECTS.select} WHERE {column} = ?", (project_key,))
             if row is not None:
                 return PROJECTS.load(row)
         return None
 
     async def list_all(self) -> list[Project]:
-        return [PROJECTS.load(row) for row in self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
+        return [PROJECTS.load(row) for row in await self._access.all(f"{PROJECTS.select} ORDER BY create_time, id")]
 
     async def count(self) -> int:
-        return self._access.count("projects")
+        return await self._access.count("projects")
 
     async def update(self, project_id: str, changes: Mapping[str, Any]) -> None:
         await self._access.write(

@@ -69,11 +69,11 @@ class DiskWatch:
     def start(self) -> None:
         """Starts the task; :meth:`close` ends it."""
         self.look()
-        self._database.on_commit = self._look_after_commit
+        self._database.writer.on_commit = self._look_after_commit
         self._task = self._loop.create_task(self._watch())
 
     async def close(self) -> None:
-        self._database.on_commit = None
+        self._database.writer.on_commit = None
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

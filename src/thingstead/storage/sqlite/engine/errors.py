@@ -2,18 +2,14 @@
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
-from thingstead.storage.sql.access.connection import Dialect
 from thingstead.storage.sql.access.errors import DamagedFile, unstorable
 
 _FAILED_COLUMN = re.compile(r"(?:constraint failed:|value in \w+ column) (?:.*\.)?(\w+)\Z")
 # Columns whose field has another name in the API.
 _FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway", "parent_id": "parent"}
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-STEPS_COUNT = 100_000  # instructions of SQLite's virtual machine between two checks for cancellation
 DRIVER_ERRORS = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 
 
@@ -41,31 +37,3 @@ def translated(exc: Exception) -> ThingsteadError:
     if exc.sqlite_errorcode in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         return Conflict.field(field, "taken")
     return InvalidInput.field(field, "not_possible") if field else InvalidInput("bad_reference")
-
-
-@contextmanager
-def interrupting(connection: sqlite3.Connection, abandoned: Callable[[], bool]) -> Iterator[None]:
-    """Interrupts statements inside once ``abandoned`` returns True."""
-    connection.set_progress_handler(abandoned, STEPS_COUNT)
-    try:
-        yield
-    finally:
-        connection.set_progress_handler(None, 0)
-
-
-SQLITE = Dialect(
-    name="sqlite",
-    driver_errors=DRIVER_ERRORS,
-    translated=translated,
-    is_damage=is_damage,
-    ends_all=lambda exc: isinstance(exc, sqlite3.OperationalError),
-    begin_read="BEGIN",
-    interrupting=interrupting,
-    savepoints=False,
-)
-
-
-class SqliteConnection(sqlite3.Connection):
-    """Connection that names its dialect."""
-
-    dialect = SQLITE

@@ -78,7 +78,7 @@ class SqlAlarmRules:
         )
 
     async def count(self, project_id: str) -> int:
-        row = self._access.one("SELECT count(*) FROM alarm_rules WHERE project_id = ?", (project_id,))
+        row = await self._access.one("SELECT count(*) FROM alarm_rules WHERE project_id = ?", (project_id,))
         return int(row[0]) if row else 0
 
     async def source_bytes(

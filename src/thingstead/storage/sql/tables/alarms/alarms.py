@@ -134,7 +134,7 @@ class SqlAlarms:
 
     async def get(self, project_id: str, alarm_id: str) -> Alarm:
         require_id(alarm_id, "no_such_alarm")
-        row = self._access.one(_GET, (alarm_id, project_id))
+        row = await self._access.one(_GET, (alarm_id, project_id))
         if row is None:
             raise NotFound("no_such_alarm")
         return _alarm(row)
@@ -161,7 +161,7 @@ class SqlAlarms:
 
     async def end_shelves(self, at: int) -> int:
         ended = "SELECT device_id, rule_id FROM alarm_shelves WHERE shelved_until <= ? LIMIT 1000"
-        if self._access.one(ended, (at,)) is None:
+        if await self._access.one(ended, (at,)) is None:
             return 0
 
         def run(connection: Connection) -> int:
@@ -173,9 +173,11 @@ class SqlAlarms:
         return await self._access.write(run)
 
     async def states(self, device_id: str) -> list[KeptState]:
-        rows = self._access.all("SELECT rule_id, state, due_at FROM alarm_states WHERE device_id = ?", (device_id,))
+        rows = await self._access.all(
+            "SELECT rule_id, state, due_at FROM alarm_states WHERE device_id = ?", (device_id,)
+        )
         states: dict[str, tuple[bytes | None, int | None]] = {row[0]: (row[1], row[2]) for row in rows}
-        rows = self._access.all(
+        rows = await self._access.all(
             "SELECT rule_id, id, alarm_level FROM alarms WHERE device_id = ? AND cleared_at IS NULL", (device_id,)
         )
         opened = {rule_id: (alarm_id, level) for rule_id, alarm_id, level in rows}

@@ -1,0 +1,1 @@
+"""PostgreSQL itself: connections, the writer and its fence, unknown outcomes, errors."""
