@@ -228,7 +228,7 @@ def test_bodies_of_strangers_are_small() -> None:
     assert {e.body_limit(1024) for e in strangers} == {1024}
 
 
-CREDENTIALS = re.compile(r"access_token|secret_key|access_key|project_key|view_secret|password")
+CREDENTIALS = re.compile(r"^token$|access_token|secret_key|access_key|project_key|view_secret|password")
 
 
 def members(kind: Any, seen: set[Any]) -> set[str]:

@@ -113,6 +113,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
         api.log_in(made)
         device = api.call("POST", "/device", {"name": "Pump", "device_key": "pump"})["id"]
         access_token = api.call("GET", f"/device/{device}/certificate")["access_token"]
+        scope = {"devices": [device], "topics": ["attributes"], "reads": ["attributes"]}
+        scoped = api.call("POST", "/scoped_token", scope)
         project_key = made["project_key"]
         holders = {
             "nothing": Held(),
@@ -126,6 +128,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
             "**ProjectViewKey and ProjectViewSecret**": Held(
                 view_key=made["view_key"], view_secret=made["view_secret"]
             ),
+            "**scoped token**": Held(bearer=scoped["token"], view_key=scoped["view_key"], view_secret=scoped["token"]),
             "**`http.metrics_token`**": Held(bearer=METRICS_TOKEN),
         }
         yield Opened(Listeners(http_port, mqtt_port), holders)

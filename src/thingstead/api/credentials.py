@@ -3,7 +3,8 @@
 from thingstead.api.body import Scope
 from thingstead.errors import NotAuthenticated
 from thingstead.model.http_headers import comes_from_here, cookie_of, value_of
-from thingstead.model.roles import ADMIN
+from thingstead.model.roles import ADMIN, VIEWER
+from thingstead.model.token_scope import SCOPED_TOKEN_PREFIX
 from thingstead.services.accounts.tokens import Caller
 from thingstead.services.platform import Platform
 
@@ -30,6 +31,9 @@ async def caller_of(scope: Scope, platform: Platform) -> Caller:
             require_own_page(scope)
             return await _person(secret, scope, platform)
     token = _token_of(authorization)
+    if token.startswith(SCOPED_TOKEN_PREFIX):
+        claims = await platform.scoped_tokens.authenticate(token)
+        return Caller(claims.project_id, claims.app_id, claims.admin_id, VIEWER, scope=claims.scope)
     return await platform.tokens.authenticate(token)
 
 

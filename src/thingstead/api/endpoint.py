@@ -11,6 +11,7 @@ from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 from thingstead.model.roles import Role
+from thingstead.model.token_scope import ScopedRead
 from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.platform import Platform
 from thingstead.wire.common import Empty
@@ -107,6 +108,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False  # the handler gets the body as bytes; ``body`` is their type in the documentation
     info: Any = Empty  # type of ``info``; on the device planes type of the whole answer
     access: Access = Access.CALLER
+    scoped: ScopedRead | None = None  # read of one device (device_id) that a scoped token may be for
     role: Role | None = None  # role that a caller of the Project API needs; required unless Access is in NO_ROLE
     file: str = ""  # content type of the file that the handler returns, as a StreamedFile, in place of ``info``
     extension: bool = False  # not part of the original Project API
@@ -117,9 +119,12 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     topic: str = ""  # MQTT topic of the same uplink, under which refusals are logged for the device
 
     def __post_init__(self) -> None:
-        """Raises ValueError if the role is missing, or given for callers without a role."""
+        """Raises ValueError if the role is missing, or given for callers without a role, or if ``scoped`` is given for
+        anything but the read of a device."""
         if (self.role is None) is not (self.access in NO_ROLE):
             raise ValueError(f"{self.method} {self.path}: its role must be stated, and only where there is a caller")
+        if self.scoped is not None and (self.method != "GET" or "{device_id}" not in self.path or self.file):
+            raise ValueError(f"{self.method} {self.path}: a scoped token is for reads of one device")
 
     @property
     def warns(self) -> bool:

@@ -16,6 +16,7 @@ from thingstead.errors import FieldError, Forbidden, InvalidInput, NotAuthentica
 from thingstead.model.audit.log import ActorKind
 from thingstead.model.roles import allows
 from thingstead.model.tenant import TENANT
+from thingstead.model.token_scope import TokenScope
 from thingstead.services.accounts.tokens import NOBODY, Caller
 from thingstead.services.audit.audit import acting
 from thingstead.services.platform import Platform
@@ -87,6 +88,8 @@ class Operation:
         if self.endpoint.access is Access.SESSION and not caller.session_id:
             raise Forbidden("session_only")
         self._require_role(caller)
+        if caller.scope is not None:
+            await self._require_scope(call, caller.scope)
         query_string: bytes = scope["query_string"]
         if query_string:
             warnings += self._unknown_of_query(query_string)
@@ -101,6 +104,11 @@ class Operation:
             await self._bodies.turn(owner, len(given))
             call.body = self._decode(given, warnings)
             return await self._handle(call, receive, warnings)
+
+    async def _require_scope(self, call: ApiCall, scope: TokenScope) -> None:
+        if self.endpoint.scoped is None or self.endpoint.scoped not in scope.reads:
+            raise Forbidden("outside_token_scope")
+        await self._platform.scoped_tokens.require(call.caller.project_id, scope, call.path["device_id"])
 
     async def _handle(self, call: ApiCall, receive: Receive, warnings: list[FieldError]) -> Any:
         if warnings and self.endpoint.extension:

@@ -7,6 +7,7 @@ import structlog
 from thingstead.broker.apps.app_handler import AppAccess
 from thingstead.broker.apps.fanout import AppFanout
 from thingstead.broker.apps.sessions import WatchedSessions
+from thingstead.broker.apps.token_watch import WatchedTokens
 from thingstead.broker.connection.listener_context import ListenerContext
 from thingstead.broker.connection.mqtt_connection import MqttConnection
 from thingstead.broker.connection.queue_bounds import QueueBounds
@@ -80,6 +81,7 @@ class MqttBroker:
             DeviceAccess(log_in, self.device_sessions, config.mqtt),
             platform.subscriptions,
             WatchedSessions(platform.browser_sessions, bus, self.deadlines, clock, self._tasks),
+            WatchedTokens(platform.scoped_tokens, bus, self.deadlines, clock, self._tasks),
             self._app_hub,
             bus,
             self.app_counters,

@@ -29,6 +29,7 @@ from thingstead.client.project import (
     logs,
     many,
     notify_groups,
+    scoped_tokens,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
 from thingstead.client.retries import Retries
@@ -74,4 +75,5 @@ __all__ = [
     "logs",
     "many",
     "notify_groups",
+    "scoped_tokens",
 ]

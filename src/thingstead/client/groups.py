@@ -21,6 +21,7 @@ from thingstead.client.project import (
     logs,
     many,
     notify_groups,
+    scoped_tokens,
 )
 from thingstead.client.walks import Walk
 
@@ -309,6 +310,12 @@ class NotifyGroupsCalls(CallGroup[Runner]):
     logs = _All(notify_groups.logs)
 
 
+class ScopedTokensCalls(CallGroup[Runner]):
+    """Scoped tokens."""
+
+    create = _One(scoped_tokens.create)
+
+
 class CallGroups(Generic[Runner]):
     """Every module of calls, bound to a client."""
 
@@ -328,3 +335,4 @@ class CallGroups(Generic[Runner]):
         self.logs: LogsCalls[Runner] = LogsCalls(runner)
         self.many: ManyCalls[Runner] = ManyCalls(runner)
         self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
+        self.scoped_tokens: ScopedTokensCalls[Runner] = ScopedTokensCalls(runner)

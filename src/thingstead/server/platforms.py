@@ -13,6 +13,7 @@ from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.scoped_tokens import ScopedTokenService
 from thingstead.services.accounts.tokens import TokenService
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.dry_run import AlarmDryRunService
@@ -80,11 +81,13 @@ def build_platform(
     control = ControlService(store, bus, clock, ingest, logs)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
+    tokens = TokenService(store, clock, passwords, account, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
         accounts=AccountService(store, bus, clock, passwords, log_ins),
         log_ins=log_ins,
-        tokens=TokenService(store, clock, passwords, account, log_ins),
+        tokens=tokens,
+        scoped_tokens=ScopedTokenService(store, clock, tokens),
         browser_sessions=BrowserSessionService(store, bus, clock, passwords, account, log_ins),
         devices=devices,
         device_types=DeviceTypeService(store, bus, clock),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.scoped_tokens import ScopedTokenService
 from thingstead.services.accounts.tokens import TokenService
 from thingstead.services.alarms.alarms import AlarmService
 from thingstead.services.alarms.dry_run import AlarmDryRunService
@@ -50,6 +51,7 @@ class Platform:
     accounts: AccountService
     log_ins: LogIns
     tokens: TokenService
+    scoped_tokens: ScopedTokenService
     browser_sessions: BrowserSessionService
     devices: DeviceService
     device_types: DeviceTypeService

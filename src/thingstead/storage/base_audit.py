@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from thingstead.model.audit.log import AuditFilter, AuditLog, Edit
+from thingstead.storage.commit import Commit
 
 
 class AuditStore(Protocol):
@@ -20,9 +21,9 @@ class AuditStore(Protocol):
         """Rows added since the store was opened."""
         ...
 
-    def beside(self, edit: Edit) -> None:
+    def beside(self, edit: Edit) -> Commit | None:
         """Records an edit in the open commit: with what is appended to history in the same turn of the event loop it is
-        one transaction. Does nothing where the call has no author."""
+        one transaction. Does nothing, and returns None, where the call has no author."""
         ...
 
     async def list_rows(self, project_id: str, wanted: AuditFilter, limit: int) -> list[AuditLog]:

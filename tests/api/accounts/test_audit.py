@@ -66,6 +66,7 @@ async def set_up_devices(story: Story, house: House) -> str:
     type_id = (await story.does("POST", "device_type", {"name": "pump"}, row="device_type create"))["id"]
     kind = f"device_type/{{type_id:{type_id}}}"
     await story.does("PUT", f"{kind}/info", {"name": "pumps"}, row="device_type update")
+    await story.does("POST", "scoped_token", {"types": [type_id], "topics": ["alarm"]}, row="scoped_token create")
     functions = {"attributes": [{"identifier": "t", "data_type": "number"}]}
     await story.does("PUT", f"{kind}/functions", {"functions": functions}, row="device_type update")
     await story.does("PUT", f"{kind}/tags", {"tags": {"a": "b"}}, row="device_type update")

@@ -79,6 +79,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/attributes",
+        scoped="attributes",
         summary="Read a device's attributes and their current values",
         handler=attributes,
         role=VIEWER,
@@ -91,6 +92,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/attribute/{identifier}/series",
+        scoped="history",
         summary="Read the history of an attribute",
         handler=series,
         role=VIEWER,

@@ -105,6 +105,7 @@ def shown_entry(ts: int, body: dict[str, Any], item: type[T]) -> T:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         path="/api/v1/device/{device_id}/event_logs",
+        scoped="events",
         summary="List a device's events",
         handler=event_logs,
         query=EventQuery,

@@ -192,6 +192,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/attribute/{identifier}/aggregate",
+        scoped="history",
         summary="Aggregate the history of an attribute",
         handler=aggregate,
         role=VIEWER,
@@ -205,6 +206,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/history",
+        scoped="history",
         summary="Read the history of several attributes for a chart",
         handler=history,
         role=VIEWER,

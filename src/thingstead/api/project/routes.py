@@ -17,6 +17,7 @@ from thingstead.api.project import (
     login,
     projects,
     retention,
+    scoped_tokens,
     sessions,
 )
 from thingstead.api.project.alarms import (
@@ -32,6 +33,7 @@ from thingstead.api.project.diagnosis import diagnosis, message_logs
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
+    *scoped_tokens.ENDPOINTS,
     *sessions.ENDPOINTS,
     *projects.ENDPOINTS,
     *devices.ENDPOINTS,

@@ -4,8 +4,10 @@ reference §7)."""
 from collections import Counter
 
 from thingstead.broker.apps.fanout import AppFanout, traced_token
+from thingstead.broker.apps.messages import PROJECT
 from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.apps.subscriber import AppSubscriber
+from thingstead.broker.apps.token_watch import WatchedTokens
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.connection.handler import (
     AccessControl,
@@ -26,7 +28,8 @@ from thingstead.model.browser_session import BrowserSession
 from thingstead.model.ids import VIEW_KEY_CHARACTERS
 from thingstead.model.messages import SubscribersRevoked
 from thingstead.model.project import Project
-from thingstead.model.roles import ADMIN, OPERATOR, allows
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER, allows
+from thingstead.model.token_scope import SCOPED_FILTERS_COUNT, SCOPED_TOKEN_BYTES, SCOPED_TOKEN_PREFIX, TokenScope
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connect
 from thingstead.mqtt.properties import Property
@@ -35,6 +38,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Subscribe, Unsubscribe
 from thingstead.mqtt.topics import parse_shared
 from thingstead.services.accounts.browser_sessions import Person
+from thingstead.services.accounts.scoped_tokens import ScopedClaims
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.shared.message_trace import MessageTrace
 
@@ -45,9 +49,9 @@ FILTER_LEVELS = 8  # levels of an accepted topic filter, share name included; to
 class AppAccess:
     """Admits application subscribers over MQTT.
 
-    User name is the ProjectViewKey, password the ProjectViewSecret. A WebSocket from a page of this server may leave
-    out the password if the browser has a session of the project. Any other user name goes to ``devices``: their
-    AccessTokens are longer than a ProjectViewKey.
+    User name is the ProjectViewKey, password the ProjectViewSecret or a scoped token. A WebSocket from a page of
+    this server may leave out the password if the browser has a session of the project. Any other user name goes to
+    ``devices``: their AccessTokens are longer than a ProjectViewKey.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class AppAccess:
         devices: AccessControl,
         subscriptions: SubscriptionService,
         sessions: WatchedSessions,
+        tokens: WatchedTokens,
         hub: AppFanout,
         bus: Bus,
         counters: AppCounters,
@@ -65,6 +70,7 @@ class AppAccess:
         self._devices = devices
         self._subscriptions = subscriptions
         self._sessions = sessions
+        self._tokens = tokens
         self._hub = hub
         self._counters = counters
         self._settings = settings
@@ -86,8 +92,13 @@ class AppAccess:
         if len(view_key) != VIEW_KEY_CHARACTERS:
             return await self._devices.admit(connect, connection)
         session: BrowserSession | None = None
+        claims: ScopedClaims | None = None
         role = ADMIN
-        if not connect.password and connection.upgrade is not None:
+        token = scoped_token_of(connect)
+        if token:
+            project, claims = await self._of_token(view_key, token, host_of(connection.remote_address))
+            role = VIEWER
+        elif not connect.password and connection.upgrade is not None:
             project, (session, administrator) = await self._of_session(view_key, connection.upgrade)
             role = administrator.role
         else:
@@ -101,6 +112,7 @@ class AppAccess:
             connect.properties.get(Property.MAXIMUM_PACKET_SIZE, NO_LIMIT),
             self._settings.queue_max_bytes,
             self._budget,
+            claims.scope if claims is not None else None,
         )
         handler = AppHandler(connection, project, subscriber, self._hub, self._settings.max_subscriptions, self)
         handler.may_trace = allows(role, OPERATOR)
@@ -108,7 +120,21 @@ class AppAccess:
         self._counters.subscribers += 1
         if session is not None:
             self._sessions.watch(handler, session)
+        if claims is not None:
+            self._tokens.watch(handler, token, claims)
+            self._subscriptions.read_groups(bool(claims.scope.groups))
         return handler
+
+    async def _of_token(self, view_key: str, token: str, remote_host: str) -> tuple[Project, ScopedClaims]:
+        project = await self._subscriptions.project_of(view_key)
+        try:
+            claims = await self._tokens.admit(token)
+            if project is None or claims.project_id != project.id:
+                raise NotAuthenticated("view_login_failed")
+        except NotAuthenticated:
+            self._subscriptions.failed(remote_host, project)
+            raise
+        return project, claims
 
     async def _of_session(self, view_key: str, upgrade: Upgrade) -> tuple[Project, Person]:
         project = await self._subscriptions.project_of(view_key)
@@ -136,11 +162,15 @@ class AppAccess:
             self._handlers.discard(handler)
             self._counters.subscribers -= 1
             self._sessions.left(handler)
+            self._tokens.left(handler)
+            if handler.scope is not None:
+                self._subscriptions.read_groups(-bool(handler.scope.groups))
 
     def close(self) -> None:
         """Cancels the bus subscriptions."""
         self._revoked.cancel()
         self._sessions.close()
+        self._tokens.close()
 
     def _revoke(self, message: SubscribersRevoked) -> None:
         for handler in [handler for handler in self._handlers if handler.project_id == message.project_id]:
@@ -174,6 +204,11 @@ class AppHandler(HandlerBase):
     def project_id(self) -> str:
         return self._project_id
 
+    @property
+    def scope(self) -> TokenScope | None:
+        """Of the scoped token; None: there is none."""
+        return self._subscriber.scope
+
     def publish(self, packet: Publish) -> Receipt:
         # [MQTT-3.3.5-2] (3.1.1) An unauthorized PUBLISH is acknowledged and dropped; 5.0 has a reason code for it.
         self.connection.counters.messages_ignored += 1
@@ -191,19 +226,31 @@ class AppHandler(HandlerBase):
             return ReasonCode.NOT_AUTHORIZED
         if len(topic_filter) > FILTER_CHARACTERS or topic_filter.count("/") >= FILTER_LEVELS:
             return ReasonCode.TOPIC_FILTER_INVALID
+        if self.scope is not None and not self._is_in_scope(topic_filter, self.scope):
+            return ReasonCode.NOT_AUTHORIZED
         traced = traced_token(topic_filter)
         if traced is not None and not self.may_trace:
             return ReasonCode.NOT_AUTHORIZED
         if traced in ("+", "#"):  # a trace must name one device: nobody can read the messages of a whole project live
             return ReasonCode.WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED
         new = topic_filter not in self._filters
-        if new and (len(self._filters) >= self._max_subscriptions or not self._access.take_filter(self.project_id)):
+        limit = self._max_subscriptions if self.scope is None else min(self._max_subscriptions, SCOPED_FILTERS_COUNT)
+        if new and (len(self._filters) >= limit or not self._access.take_filter(self.project_id)):
             return ReasonCode.QUOTA_EXCEEDED
         self._filters.add(topic_filter)
         self._hub.subscribe(topic_filter, self._subscriber, identifier, new=new)
         if traced is not None and new:
             self._access.trace.listen(self.project_id, traced)
         return ReasonCode.SUCCESS
+
+    @staticmethod
+    def _is_in_scope(topic_filter: str, scope: TokenScope) -> bool:
+        """Whether a scoped token may subscribe to a filter. Messages are matched with the scope one by one; this
+        refuses what could match none, and shared subscriptions, whose members must be alike."""
+        _, *levels = topic_filter.split("/")
+        if parse_shared(topic_filter).share_name or levels[:1] == [PROJECT]:
+            return False
+        return len(levels) < 2 or levels[1] in ("+", "#") or levels[1] in scope.topics
 
     def unsubscribe(self, packet: Unsubscribe) -> Granted:
         return Granted(None, [self._unsubscribe(topic_filter) for topic_filter in packet.topic_filters], None)
@@ -229,3 +276,11 @@ class AppHandler(HandlerBase):
         self._filters.clear()
         self._subscriber.end()
         self._access.left(self)
+
+
+def scoped_token_of(connect: Connect) -> str:
+    """The scoped token that a CONNECT has as its password; empty if it has none."""
+    password = connect.password or b""
+    if not password.startswith(SCOPED_TOKEN_PREFIX.encode()):
+        return ""
+    return password[: SCOPED_TOKEN_BYTES + 1].decode("utf-8", "replace")

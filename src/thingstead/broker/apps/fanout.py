@@ -56,6 +56,8 @@ class AppFanout:
         self._bus = bus
         self._clock = clock
         self._cards = subscriptions
+        subscriptions.stale = self._forget_scopes
+        self._scoped = 0  # subscriptions of scoped tokens
         self._counters = counters
         self._listened = listened
         self._routes = AppRoutes()
@@ -73,6 +75,7 @@ class AppFanout:
         self._routes_of(topic_filter).subscribe(topic_filter, subscriber, identifier)
         if new:
             self._counters.subscriptions += 1
+            self._scoped += subscriber.scope is not None
             for kind in _kinds(topic_filter):
                 self._wanted[kind] += 1
                 if self._wanted[kind] == 1:
@@ -82,10 +85,16 @@ class AppFanout:
         """Removes an existing subscription."""
         self._routes_of(topic_filter).unsubscribe(topic_filter, subscriber)
         self._counters.subscriptions -= 1
+        self._scoped -= subscriber.scope is not None
         for kind in _kinds(topic_filter):
             self._wanted[kind] -= 1
             if not self._wanted[kind]:
                 self._heard.pop(kind).cancel()
+
+    def _forget_scopes(self) -> None:
+        """A device may have moved into a scope, or out of it."""
+        if self._scoped:
+            self._routes.forget()
 
     def _routes_of(self, topic_filter: str) -> AppRoutes:
         if _second_level(topic_filter) == PROJECT:
@@ -145,7 +154,7 @@ class AppFanout:
         card = self._cards.card(report.device_number)
         if card is None:
             return False
-        route = self._routes.route(card.prefix + ATTRIBUTES)
+        route = self._routes.route(card.prefix + ATTRIBUTES, card)
         if not route.empty:
             deliver(route, attributes(card, report), NO_PROPERTIES, self._begun)
         return True
@@ -156,7 +165,7 @@ class AppFanout:
             return False
         routes = self._trace_routes if isinstance(news, MessageTraced) else self._routes
         for levels in suffixes(news):
-            route = routes.route(card.prefix + levels)
+            route = routes.route(card.prefix + levels, card)
             if not route.empty:
                 told = message(card, news, levels, self._clock.now_ms())
                 deliver(route, told.payload, told.properties, self._begun)

@@ -5,6 +5,7 @@ from thingstead.mqtt import wire
 from thingstead.mqtt.properties import Properties, Property, serialize_properties
 from thingstead.mqtt.protocol import PacketType
 from thingstead.mqtt.tree import TopicTree
+from thingstead.services.mqtt.subscriptions import DeviceCard
 
 ROUTES_LIMIT = 100_000  # topics whose subscribers are cached …
 MEMBERS_LIMIT = 1_000_000  # … and cached subscribers of all these topics
@@ -53,27 +54,30 @@ class AppRoutes:
 
     def subscribe(self, topic_filter: str, subscriber: AppSubscriber, identifier: int) -> None:
         self._tree.subscribe(topic_filter, subscriber, identifier)
-        self._forget()
+        self.forget()
 
     def unsubscribe(self, topic_filter: str, subscriber: AppSubscriber) -> None:
         self._tree.unsubscribe(topic_filter, subscriber)
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Drops the cached routes."""
         self._routes.clear()
         self._members = 0
 
-    def route(self, topic: str) -> AppRoute:
-        """Subscribers that get a message on this topic."""
+    def route(self, topic: str, card: DeviceCard | None = None) -> AppRoute:
+        """Subscribers that get a message on this topic. Those with a scoped token get it only if it is about a device
+        (``card``) in their scope; :meth:`forget` must follow when a device moves into a scope, or out of it."""
         route = self._routes.get(topic)
         if route is None:
             if len(self._routes) >= ROUTES_LIMIT or self._members >= MEMBERS_LIMIT:
-                self._forget()
-            route = self._routes[topic] = self._find(topic)
+                self.forget()
+            route = self._routes[topic] = self._find(topic, card)
         return route
 
-    def _find(self, topic: str) -> AppRoute:
+    def _find(self, topic: str, card: DeviceCard | None) -> AppRoute:
         found = self._tree.match(topic)
+        found.subscribers = [each for each in found.subscribers if _may_have(each[0], topic, card)]
         self._members += len(found.subscribers) + sum(map(len, found.groups))
         # [MQTT-3.3.4-2] [MQTT-3.3.4-3] A subscriber with overlapping filters gets one copy, with all their identifiers.
         identifiers: dict[AppSubscriber, list[int]] = {}
@@ -86,6 +90,17 @@ class AppRoutes:
         route.groups = list(groups.items())
         route.shared = [[(member, _encoding(member, [i])) for member, i in group.items()] for group in found.groups]
         return route
+
+
+def _may_have(subscriber: AppSubscriber, topic: str, card: DeviceCard | None) -> bool:
+    scope = subscriber.scope
+    if scope is None:
+        return True
+    return (
+        card is not None
+        and topic.split("/", 3)[2] in scope.topics
+        and scope.holds(card.device_id, card.type_id, card.group_ids or ())
+    )
 
 
 def _encoding(subscriber: AppSubscriber, identifiers: list[int]) -> Encoding:

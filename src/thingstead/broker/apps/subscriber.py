@@ -4,6 +4,7 @@ from collections import deque
 
 from thingstead.broker.connection.connection import Connection
 from thingstead.broker.net.counters import AppCounters
+from thingstead.model.token_scope import TokenScope
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.protocol import ProtocolVersion
 
@@ -18,6 +19,7 @@ class AppSubscriber:
         max_packet_size_bytes: largest packet that the client accepts; larger messages are dropped [MQTT-3.1.2-25].
         queue_max_bytes: bound of this queue.
         budget: bound of the queues of all slow subscribers together.
+        scope: of the scoped token that the application uses; None: it gets messages of every device.
     """
 
     __slots__ = (
@@ -29,6 +31,7 @@ class AppSubscriber:
         "_queue",
         "_queue_max_bytes",
         "_shared_bytes",
+        "scope",
         "with_properties",
     )
 
@@ -40,8 +43,10 @@ class AppSubscriber:
         max_packet_size_bytes: int,
         queue_max_bytes: int,
         budget: Budget,
+        scope: TokenScope | None = None,
     ) -> None:
         self._budget = budget
+        self.scope = scope
         self._shared_bytes = 0  # size of the queue as last told to the budget
         self._connection = connection
         self._counters = counters

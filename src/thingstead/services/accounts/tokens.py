@@ -18,6 +18,7 @@ from thingstead.config import AccountSettings
 from thingstead.errors import NotAuthenticated, TooManyRequests
 from thingstead.model.project import Administrator, Application
 from thingstead.model.roles import VIEWER, Role
+from thingstead.model.token_scope import TokenScope
 from thingstead.model.values.unicode_text import account_key
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
@@ -38,6 +39,7 @@ class Caller(NamedTuple):
     role: Role = VIEWER
     session_id: str = ""  # of the browser session
     operator: bool = False  # the operator of the server, through the local socket of the data folder
+    scope: TokenScope | None = None  # of a scoped token: what it opens, and nothing else
 
 
 NOBODY = Caller("", "")  # caller of a public endpoint
@@ -167,7 +169,7 @@ class TokenService:
             expires_at=self._clock.now_ms() + life_s * 1000,
         )
         signed = msgspec.msgpack.encode(claims)
-        token = signed + await self._mac(signed)
+        token = signed + await self.mac(signed)
         return base64.urlsafe_b64encode(token).rstrip(b"=").decode("ascii")
 
     async def _verify(self, token: str) -> _Claims:
@@ -178,7 +180,7 @@ class TokenService:
         except binascii.Error:
             raise NotAuthenticated("token_invalid") from None
         signed, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
-        if not hmac.compare_digest(mac, await self._mac(signed)):
+        if not hmac.compare_digest(mac, await self.mac(signed)):
             raise NotAuthenticated("token_invalid")
         try:
             claims = self._decode(signed)
@@ -187,7 +189,8 @@ class TokenService:
         self._verified.put(token, claims)
         return claims
 
-    async def _mac(self, signed: bytes) -> bytes:
+    async def mac(self, signed: bytes) -> bytes:
+        """The HMAC-SHA256 of bytes with the secret that signs tokens."""
         if not self._secret:
             self._secret = await self._store.projects.server_secret("token")
         return hmac.digest(self._secret, signed, "sha256")

@@ -1,6 +1,7 @@
 """Application subscriptions (wire reference §7): authentication, and which devices an application sees."""
 
 import hmac
+from collections.abc import Callable
 
 import msgspec
 
@@ -8,7 +9,7 @@ from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import NotAuthenticated
 from thingstead.model.device import Device
-from thingstead.model.messages import DeviceChanged
+from thingstead.model.messages import DeviceChanged, ThingChanged
 from thingstead.model.project import Project
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.tokens import hash_secret
@@ -26,6 +27,8 @@ class DeviceCard(msgspec.Struct, frozen=True, gc=False):
     device_id: str
     prefix: str  # of its topics: ``<ProjectViewKey>/<DeviceViewToken>/``
     json: msgspec.Raw  # ``{"id", "name", "device_key"}`` (wire reference §15.11)
+    type_id: str | None = None
+    group_ids: frozenset[str] | None = None  # None: not read, because nobody needs them
 
 
 class SubscriptionService:
@@ -38,7 +41,10 @@ class SubscriptionService:
         self._numbers: dict[str, int] = {}  # by device id; the cached ones
         self._view_keys: dict[str, str] = {}  # by id, of projects that somebody subscribed to
         self._changes = 0
+        self._group_readers = 0  # subscribers for whom the groups of devices matter
+        self.stale: Callable[[], None] = lambda: None  # called after cards were dropped
         self._subscription = bus.subscribe(DeviceChanged, self._changed)
+        self._groups_subscription = bus.subscribe(ThingChanged, self._groups_changed)
 
     async def authenticate(self, view_key: str, view_secret: str, remote_host: str) -> Project:
         """The project with this ProjectViewKey and ProjectViewSecret.
@@ -52,10 +58,14 @@ class SubscriptionService:
         known = project.view_secret_hash if project is not None else _NO_HASH
         right = hmac.compare_digest(known, hash_secret(view_secret))
         if project is None or not right:
-            self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
+            self.failed(remote_host, project)
             raise NotAuthenticated("view_login_failed")
         self._view_keys[project.id] = project.view_key
         return project
+
+    def failed(self, remote_host: str, project: Project | None) -> None:
+        """Counts a failed log-in. Raises TooManyRequests after too many from this address."""
+        self._log_ins.subscribers.failed(remote_host, "" if project is None else project.id)
 
     async def project_of(self, view_key: str) -> Project | None:
         """The project with this ProjectViewKey, which is not secret."""
@@ -70,12 +80,18 @@ class SubscriptionService:
 
     def card(self, number: int) -> DeviceCard | None:
         """The cached card of a device, by its number."""
-        return self._by_number.get(number)
+        card = self._by_number.get(number)
+        return card if not self._group_readers or card is None or card.group_ids is not None else None
 
     def card_by_id(self, device_id: str) -> DeviceCard | None:
         """The cached card of a device, by its id."""
         number = self._numbers.get(device_id)
-        return None if number is None else self._by_number.get(number)
+        return None if number is None else self.card(number)
+
+    def read_groups(self, readers: int) -> None:
+        """Adds (1) or removes (-1) a subscriber for whom the groups of devices matter: cards have them while there is
+        one."""
+        self._group_readers += readers
 
     async def read_card(self, device: int | str) -> DeviceCard | None:
         """Loads the card of a device by its number or id; None if the device was removed."""
@@ -88,12 +104,17 @@ class SubscriptionService:
             if found is None:
                 return None
             project = await store.projects.get(found.project_id)
-            if changes == self._changes:  # otherwise this device may have changed meanwhile
-                return self._remember(found, project)
+            group_ids: frozenset[str] | None = None
+            if self._group_readers:
+                group_ids = frozenset(each for each, _ in await store.device_groups.list_of_device(found.number))
+            # Otherwise this device may have changed meanwhile.
+            if changes == self._changes and (group_ids is not None or not self._group_readers):
+                return self._remember(found, project, group_ids)
 
-    def _remember(self, device: Device, project: Project) -> DeviceCard:
+    def _remember(self, device: Device, project: Project, group_ids: frozenset[str] | None) -> DeviceCard:
         shown = {"id": device.id, "name": device.name, "device_key": device.device_key}
-        card = DeviceCard(device.id, f"{project.view_key}/{device.view_token}/", msgspec.Raw(_encode(shown)))
+        prefix = f"{project.view_key}/{device.view_token}/"
+        card = DeviceCard(device.id, prefix, msgspec.Raw(_encode(shown)), device.type_id, group_ids)
         while len(self._by_number) >= CARDS_LIMIT:
             oldest = next(iter(self._by_number))
             self._numbers.pop(self._by_number.pop(oldest).device_id, None)
@@ -106,7 +127,16 @@ class SubscriptionService:
         number = self._numbers.pop(message.device_id, None)
         if number is not None:
             self._by_number.pop(number, None)
+            self.stale()
+
+    def _groups_changed(self, message: ThingChanged) -> None:
+        if self._group_readers and message.kind == "device_group":
+            self._changes += 1
+            self._by_number.clear()
+            self._numbers.clear()
+            self.stale()
 
     async def close(self) -> None:
         """Ends the subscriptions to the bus."""
         self._subscription.cancel()
+        self._groups_subscription.cancel()

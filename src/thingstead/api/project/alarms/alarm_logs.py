@@ -97,6 +97,7 @@ ENDPOINTS = (
     Endpoint(
         method="GET",
         path="/api/v1/device/{device_id}/alarm_logs",
+        scoped="alarms",
         summary="List alarm messages of a device",
         handler=device_alarm_logs,
         role=VIEWER,

@@ -6,6 +6,7 @@ from typing import Any, get_args
 import msgspec
 
 from thingstead.model.audit.log import ActorKind, AuditChange, AuditFilter, AuditLog, Edit
+from thingstead.storage.commit import Commit
 from thingstead.storage.sql.access.audit import write_of
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries, Row
@@ -38,10 +39,9 @@ class SqlAuditLogs:
     def rows_added(self) -> int:
         return self._access.audit_rows_added
 
-    def beside(self, edit: Edit) -> None:
+    def beside(self, edit: Edit) -> Commit | None:
         write = write_of(edit)
-        if write is not None:
-            self._history.add_write(write)
+        return None if write is None else self._history.add_write(write)
 
     async def list_rows(self, project_id: str, wanted: AuditFilter, limit: int) -> list[AuditLog]:
         where, parameters = _where(project_id, wanted)
