@@ -200,7 +200,7 @@ async def test_a_scope_is_refused_if_it_is_empty_unknown_or_too_large(tenant: Te
         ({"devices": ["+"], "topics": ["attributes"]}, {"devices[0]"}),
         ({"devices": [pump], "reads": ["attributes"], "expires_in_s": 86_401}, {"expires_in_s"}),
         ({"devices": [pump], "reads": ["attributes"], "expires_in_s": 0}, {"expires_in_s"}),
-        ({"devices": [pump], "reads": ["attributes"], "devcies": []}, {"devcies"}),
+        ({"devices": [pump], "reads": ["attributes"], "device": []}, {"device"}),
     ]
     for body, fields in refused:
         answer = await tenant.admin("POST", "scoped_token", body)
