@@ -1,4 +1,5 @@
 import { expect, test } from "vitest"
+import { applicationSnippets, subscriptionSnippets } from "@/lib/applicationSnippets"
 import { masked, MASK, pythonLiteral, SAMPLE, shellQuote, snippetsFor, type SnippetTarget } from "@/lib/snippets"
 
 // Placeholders, for which tests/console/test_snippets.py puts what belongs to its server.
@@ -20,6 +21,11 @@ test("what the pages show is what is run against a server", async () => {
   const all = Object.entries(shown).flatMap(([name, values]) =>
     snippetsFor(target, values).map(({ kind, text }) => ({ name, kind, values, text })),
   )
+  const keys = { appId: "APPID", accessKey: "ACCESSKEY", secretKey: "SECRETKEY" }
+  const web = { host: "server.example", port: 18080, tls: false }
+  const subscription = { mqtt: target.mqtt, web, viewKey: "VIEWKEY", viewSecret: "VIEWSECRET" }
+  for (const { kind, text } of [...applicationSnippets(target.http, keys), ...subscriptionSnippets(subscription)])
+    all.push({ name: "application", kind, values: {}, text })
   // Written anew by `script/console test -u`.
   await expect(JSON.stringify(all, null, 1) + "\n").toMatchFileSnapshot("../../tests/console/snippets.json")
 })
@@ -49,7 +55,12 @@ test("secrets are not in what is shown before somebody asks", () => {
 test("only what the server listens on is offered", () => {
   const kinds = (change: Partial<SnippetTarget>) => snippetsFor({ ...target, ...change }).map(({ kind }) => kind)
   expect(kinds({ mqtt: null, tcp: null })).toEqual(["curl"])
-  expect(kinds({ mqtt: { host: "h", port: 8883, tls: true }, tcp: null })).toEqual(["mosquitto", "curl", "python"])
+  expect(kinds({ mqtt: { host: "h", port: 8883, tls: true }, tcp: null })).toEqual([
+    "mosquitto",
+    "mosquitto_sub",
+    "curl",
+    "python",
+  ])
 })
 
 test("the usual port and an address of IPv6 are written as in addresses", () => {

@@ -4,10 +4,12 @@ texts: console/tests/snippets.test.ts writes snippets.json, and compares it with
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.project_api import Certificate, ProjectApi
@@ -15,6 +17,7 @@ from tests.running import Running, eventually
 from tests.server_process import ServerProcess, init
 
 BOARDS = Path(__file__).resolve().parents[1] / "examples"
+CONSOLE = Path(__file__).resolve().parents[2] / "console"
 SNIPPETS: list[dict[str, Any]] = json.loads(Path(__file__).with_name("snippets.json").read_text(encoding="utf-8"))
 TIMEOUT_S = 30
 
@@ -56,6 +59,11 @@ def filled(snippet: dict[str, Any], running: Running, device: Certificate) -> st
         "12880": running.server.ports["tcp_port"],
         "ACCESSTOKEN": device.access_token,
         "PROJECTKEY": device.project_key,
+        "APPID": running.credentials.app_id,
+        "ACCESSKEY": running.credentials.access_key,
+        "SECRETKEY": running.credentials.secret_key,
+        "VIEWKEY": running.credentials.view_key,
+        "VIEWSECRET": running.credentials.view_secret,
     }.items():
         text = text.replace(placeholder, str(real))
     return text
@@ -81,11 +89,72 @@ def reports_until_killed(running: Running, device: Certificate, snippet: dict[st
         process.wait()
 
 
+@contextmanager
+def listening(tmp_path: Path, *command: str | Path, **options: Any) -> Iterator[Path]:
+    """A program that shows what comes until it is killed; the file is what it has written."""
+    written = tmp_path / "written"
+    with written.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stdin=subprocess.DEVNULL, **options)
+    try:
+        yield written
+    finally:
+        process.kill()
+        process.wait()
+
+
+def heard(written: Path, text: str, act: Callable[[], None]) -> None:
+    """Waits until a program has written a text, and acts again and again, since it may listen only later."""
+
+    def told() -> bool:
+        act()
+        return text in written.read_text(encoding="utf-8")
+
+    eventually(told)
+
+
+def report(running: Running, device: Certificate) -> None:
+    headers = {"Project-Key": device.project_key}
+    url = f"{running.server.url}/device/v1/{device.access_token}/attributes"
+    httpx.post(url, json={"level": 7}, headers=headers, trust_env=False).raise_for_status()
+
+
+def push(running: Running, device: Certificate) -> None:
+    running.api.call("POST", f"/control/device/{device.device_id}/attributes", json={"level": 7})
+
+
 @pytest.mark.external("sh", "mosquitto_pub")
 @shown("mosquitto")
 def test_mosquitto_pub(running: Running, device: Certificate, snippet: dict[str, Any]) -> None:
     run("sh", "-c", filled(snippet, running, device))
     has_reported(running, device, snippet)
+
+
+@pytest.mark.external("sh", "mosquitto_sub")
+@shown("mosquitto_sub")
+def test_mosquitto_sub(running: Running, device: Certificate, snippet: dict[str, Any], tmp_path: Path) -> None:
+    with listening(tmp_path, "sh", "-c", f"exec {filled(snippet, running, device)}") as written:
+        if snippet["name"] == "application":
+            heard(written, '"level":7', lambda: report(running, device))
+        else:
+            eventually(lambda: running.api.device(device.device_id)["online"])
+            heard(written, 'attributes/push {"level":7}', lambda: push(running, device))
+
+
+@pytest.mark.external("node")
+@shown("javascript")
+def test_javascript(running: Running, device: Certificate, snippet: dict[str, Any], tmp_path: Path) -> None:
+    if not (CONSOLE / "node_modules" / "mqtt").exists():
+        pytest.skip("mqtt is not here (script/console test fetches it)")
+    program = ("node", "--input-type=module", "-e", filled(snippet, running, device))
+    with listening(tmp_path, *program, cwd=CONSOLE) as written:
+        heard(written, '"level":7', lambda: report(running, device))
+
+
+@pytest.mark.external("sh", "curl")
+@shown("application")
+def test_the_first_call_of_an_application(running: Running, device: Certificate, snippet: dict[str, Any]) -> None:
+    answer = json.loads(run("sh", "-c", filled(snippet, running, device)))
+    assert device.device_id in [item["id"] for item in answer["info"]["items"]]
 
 
 @pytest.mark.external("sh", "curl")

@@ -5,6 +5,7 @@ import { get } from "@/api/client"
 import { may } from "@/api/session"
 import { language, t, type Word } from "@/i18n"
 import { keysShown } from "@/lib/keys"
+import { pageActions } from "@/lib/pageActions"
 import { preferences } from "@/lib/preferences"
 import { blocks } from "./navigation"
 
@@ -69,6 +70,7 @@ export function pagesFor(text: string): Item[] {
 export function actionsFor(text: string): Item[] {
   const dark = document.documentElement.dataset.theme === "dark"
   const all: (Omit<Item, "section"> & { aliases: string })[] = [
+    ...pageActions(),
     ...(may("operator")
       ? [
           {

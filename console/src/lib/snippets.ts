@@ -1,5 +1,5 @@
 /**
- * Lines and programs that send a report as they stand. Every one is run against a real server by
+ * Lines and programs that send a report, or show what is sent to a device, as they stand. Every one is run against a real server by
  * tests/console/test_snippets.py, from tests/console/snippets.json, which the tests of this module write.
  */
 
@@ -18,11 +18,26 @@ export interface SnippetTarget {
   projectKey: string
 }
 
+const SECURE: readonly PortAddress["kind"][] = ["https", "mqtts", "wss", "tcps"]
+
 /** An address at which the server listens, as `GET /project/connection_info` tells it. */
 export interface PortAddress {
   kind: "mqtt" | "mqtts" | "http" | "https" | "ws" | "wss" | "tcp" | "tcps"
   host: string
   port: number
+}
+
+/** The first of these kinds at which the server listens. */
+export function addressOf(endpoints: readonly PortAddress[], ...kinds: PortAddress["kind"][]): Address | null {
+  const found = kinds.flatMap((kind) => endpoints.find((one) => one.kind === kind) ?? [])[0]
+  return found ? { host: found.host, port: found.port, tls: SECURE.includes(found.kind) } : null
+}
+
+/** Where the HTTP planes are reached; without a listener of their own where this page is. */
+export function httpAddress(endpoints: readonly PortAddress[]): Address {
+  const { hostname, port, protocol } = window.location
+  const tls = protocol === "https:"
+  return addressOf(endpoints, "http", "https") ?? { host: hostname, port: Number(port) || (tls ? 443 : 80), tls }
 }
 
 /** What a device is configured with. Where a port is open with and without TLS, small firmware uses the latter. */
@@ -31,22 +46,17 @@ export function targetOf(
   certificate: { access_token: string; project_key: string },
   withTcp: boolean,
 ): SnippetTarget {
-  const find = (...kinds: PortAddress["kind"][]): Address | null => {
-    const found = kinds.flatMap((kind) => endpoints.find((one) => one.kind === kind) ?? [])[0]
-    return found ? { host: found.host, port: found.port, tls: found.kind.endsWith("s") } : null
-  }
-  const { hostname, port, protocol } = window.location
-  const tls = protocol === "https:"
   return {
-    http: find("http", "https") ?? { host: hostname, port: Number(port) || (tls ? 443 : 80), tls },
-    mqtt: find("mqtt", "mqtts"),
-    tcp: withTcp ? find("tcp", "tcps") : null,
+    http: httpAddress(endpoints),
+    mqtt: addressOf(endpoints, "mqtt", "mqtts"),
+    tcp: withTcp ? addressOf(endpoints, "tcp", "tcps") : null,
     accessToken: certificate.access_token,
     projectKey: certificate.project_key,
   }
 }
 
-export type SnippetKind = "mosquitto" | "curl" | "python" | "arduino" | "micropython" | "tcp"
+export type SnippetKind =
+  "mosquitto" | "curl" | "python" | "arduino" | "micropython" | "tcp" | "mosquitto_sub" | "application" | "javascript"
 
 export interface Snippet {
   kind: SnippetKind
@@ -92,8 +102,8 @@ export function spacedJson(value: unknown): string {
   return JSON.stringify(value)
 }
 
-const command = (...parts: readonly string[]) => parts.map(shellQuote).join(" ")
-const inBrackets = (host: string) => (host.includes(":") ? `[${host}]` : host)
+export const command = (...parts: readonly string[]) => parts.map(shellQuote).join(" ")
+export const inBrackets = (host: string) => (host.includes(":") ? `[${host}]` : host)
 
 /** The address of the HTTP plane, such as http://192.168.1.10:8080. */
 export function origin({ host, port, tls }: Address): string {
@@ -105,6 +115,15 @@ function mosquitto(target: SnippetTarget, mqtt: Address, values: Values): string
   return command(
     ...["mosquitto_pub", "-h", mqtt.host, "-p", String(mqtt.port), ...tls],
     ...["-u", target.accessToken, "-P", target.projectKey, "-q", "1", "-t", "attributes", "-m", spacedJson(values)],
+  )
+}
+
+/** What the platform sends to the device, as it comes. */
+function mosquittoSub(target: SnippetTarget, mqtt: Address): string {
+  const tls = mqtt.tls ? ["--tls-use-os-certs"] : []
+  return command(
+    ...["mosquitto_sub", "-h", mqtt.host, "-p", String(mqtt.port), ...tls, "-v", "-q", "1"],
+    ...["-u", target.accessToken, "-P", target.projectKey, "-t", "attributes/push", "-t", "command/send/+"],
   )
 }
 
@@ -238,6 +257,7 @@ export function snippetsFor(target: SnippetTarget, values: Values = SAMPLE): Sni
   const add = (kind: SnippetKind, label: string, install: string, text: string) =>
     found.push({ kind, label, install, text })
   if (mqtt) add("mosquitto", "mosquitto_pub", "apt install mosquitto-clients", mosquitto(target, mqtt, values))
+  if (mqtt) add("mosquitto_sub", "mosquitto_sub", "apt install mosquitto-clients", mosquittoSub(target, mqtt))
   add("curl", "curl", "", curl(target, values))
   if (mqtt) add("python", "Python", "pip install paho-mqtt", python(target, mqtt, values))
   if (mqtt && !mqtt.tls) {

@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-jW9WmM_G.js";
