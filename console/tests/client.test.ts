@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { call, get, onSignedOut, path, queryString } from "@/api/client"
-import { ApiError, Unreachable, errorText, fieldErrors, isAbort } from "@/api/errors"
+import { ApiError, Unreachable, errorText, fieldErrors, isAbort, reasonText } from "@/api/errors"
 import { addWords, language } from "@/i18n"
 import { answering, ok, pending, refused } from "./fakes"
 
@@ -88,6 +88,15 @@ describe("calls", () => {
 })
 
 describe("refusals", () => {
+  it("are in the reader's words, also where a reason holds another one", () => {
+    addWords("zh", { "codes.fails_on": "在设备 {device} 上：{problem}", "codes.compares": "{attribute} 是 {kind}" })
+    language.value = "zh"
+    const args = { device: "Pump", problem: "t is a text", problem_code: "compares", attribute: "t", kind: "文本" }
+    expect(reasonText({ message: "on Pump: t is a text", code: "fails_on", args })).toBe("在设备 Pump 上：t 是 文本")
+    expect(reasonText({ message: "unheard of", code: "", args: {} })).toBe("unheard of")
+    expect(reasonText({ message: "on Pump", code: "fails_on", args: {} })).toBe("on Pump")
+  })
+
   const error = new ApiError(
     400,
     "the request is invalid",

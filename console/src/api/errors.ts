@@ -43,9 +43,12 @@ export function isAbort(error: unknown): boolean {
 }
 
 /** A reason in the reader's language; without a code that has a text, the server's own words. */
-export function reasonText(reason: Reason): string {
-  const text = reason.code === undefined ? null : textOf(`codes.${reason.code}`, reason.args)
-  return text ?? reason.message
+export function reasonText({ code, args = {}, message }: Reason): string {
+  if (!code) return message
+  // A problem within a reason has a code of its own, whose arguments stand beside it.
+  const { problem, problem_code } = args
+  const within = typeof problem_code === "string" ? (textOf(`codes.${problem_code}`, args) ?? problem) : problem
+  return textOf(`codes.${code}`, within === undefined ? args : { ...args, problem: within }) ?? message
 }
 
 export interface Saver {

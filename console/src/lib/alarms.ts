@@ -1,5 +1,6 @@
 /** Alarms as the Project API tells of them, what people do to them, and their words. Instants are ms UTC. */
 import { post } from "@/api/client"
+import { reasonText, type Reason } from "@/api/errors"
 import { t, type Word } from "@/i18n"
 
 export interface Alarm {
@@ -76,12 +77,13 @@ interface Results {
   refused: number
   remaining: number
   until?: number
-  items: { id: string; result: "done" | "unchanged" | "refused"; code?: string; message?: string }[]
+  items: (Partial<Reason> & { id: string; result: "done" | "unchanged" | "refused" })[]
 }
 export interface ManyDone {
   /** The ids of those that were changed. */
   done: string[]
   unchanged: number
+  /** With the reason in the reader's words. */
   refused: { id: string; message: string }[]
 }
 
@@ -98,7 +100,7 @@ export async function actOnMany(
   const take = (results: Results) => {
     for (const item of results.items) {
       if (item.result === "done") total.done.push(item.id)
-      if (item.result === "refused") total.refused.push({ id: item.id, message: item.message ?? "" })
+      if (item.result === "refused") total.refused.push({ id: item.id, message: reasonText({ message: "", ...item }) })
     }
     progress(total.done.length)
   }

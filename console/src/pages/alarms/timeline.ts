@@ -7,6 +7,8 @@ interface NoticeLog {
   target: string
   state: string
   message: string
+  code?: string
+  args?: Record<string, unknown>
   ts: number
 }
 interface Message {

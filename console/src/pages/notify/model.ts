@@ -32,6 +32,8 @@ export interface NotifyLog {
   target: string
   state: string
   message: string
+  code?: string
+  args?: Record<string, unknown>
   took_ms: number
   ts: number
 }

@@ -1,5 +1,6 @@
 /** Alarm rules as the Project API knows them, and what the editor makes of them. */
 import { get, path } from "@/api/client"
+import type { Reason } from "@/api/errors"
 import { leavesOf, type Condition } from "@/lib/conditions"
 import { HOUR, MINUTE } from "@/lib/time"
 import type { DataOptions, DataType } from "@/pages/device/model"
@@ -44,11 +45,21 @@ export interface Rule extends RuleForm {
   enabled: boolean
   disabled_devices: string[]
   failing: string
+  /** Of `failing`, with the values in its text. */
+  failing_code?: string
+  failing_args?: Record<string, unknown>
   create_time: number
   version: number
   open_total?: number
   raised_last_day?: number
 }
+
+/** Why a rule cannot be evaluated. */
+export const failingOf = (of: Pick<Rule, "failing" | "failing_code" | "failing_args">): Reason => ({
+  message: of.failing,
+  code: of.failing_code,
+  args: of.failing_args,
+})
 
 export const MEMBERS = [
   "name",
