@@ -13,6 +13,7 @@ from thingstead.model.messages import PresenceChanged
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.publish_packets import Puback
 from thingstead.services.diagnosis.texts import english
+from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.shared.commits import settled
 
 
@@ -53,6 +54,41 @@ async def test_a_device_that_never_came(house: House) -> None:
     found = await checked(house, device)
     assert found["session"] == ("bad", "never_connected")
     assert found["subscriptions"] == ("unknown", "subscriptions_unknown")
+
+
+async def test_a_device_that_never_came_with_an_access_token_of_no_device(house: House) -> None:
+    device = await house.device()
+    other = (await house.platform.projects.create()).project_id
+    stranger = await house.platform.devices.create(other, NewDevice(name="stranger"))
+    project = await house.store.projects.get(house.project_id)
+    peer = await house.peer()
+    key = project.project_key.encode()
+    peer.send(Connect(peer.version, client_id="c", user_name=f"{device.access_token[:-1]}_", password=key))
+    assert (await peer.receive(Connack)).reason_code
+    [found, *_] = await house.platform.diagnosis.check(house.project_id, device.id)
+    assert (found.state, found.code, found.args["plane"]) == ("bad", "unknown_token_seen", "mqtt")
+    [found, *_] = await house.platform.diagnosis.check(other, stranger.id)
+    assert found.code == "certificate_never_used", "it had the ProjectKey of another project"
+
+
+async def test_a_device_that_left_without_a_report(house: House) -> None:
+    device = await house.device()
+    gone = asyncio.Event()
+    house.bus.subscribe(PresenceChanged, lambda news: None if news.online else gone.set())
+    peer = await house.log_in(device)
+    assert (await checked(house, device))["reports"] == ("bad", "connected_without_report")
+    peer.send(Disconnect())
+    async with asyncio.timeout(TIMEOUT_S):
+        await gone.wait()
+    assert (await checked(house, device))["reports"] == ("bad", "left_without_report")
+
+
+async def test_a_device_whose_reports_were_all_refused(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    peer.send(report(1, b"[1]"))
+    await peer.receive(Puback)
+    assert (await checked(house, device))["reports"] == ("bad", "all_refused")
 
 
 async def test_a_wrong_project_key_is_named_until_the_right_one_came(house: House) -> None:

@@ -6,7 +6,7 @@ throttled before they are checked, by subject and by address, so that nobody can
 """
 
 from collections import Counter
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import structlog
 
@@ -27,6 +27,14 @@ RUNS_LIMIT = 10_000  # remembered; the one with the oldest failure is dropped
 RUN_WINDOW_S = 300.0  # a run ends after this time without a failure
 RUN_LOG_INTERVAL_S = 60.0  # between two log lines about one run …
 LOGGED, LOG_INTERVAL_S = 20, 10.0  # … and about one kind of log-in: a burst, then one per interval
+
+
+class UnknownLogIn(NamedTuple):
+    """A log-in of a device with an AccessToken that no device has."""
+
+    at: int  # ms
+    address: str
+    plane: str  # mqtt, http, tcp
 
 
 class _Run:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from thingstead.model.device_log import DeviceLog
-from thingstead.services.diagnosis.facts import DAY_MS, DeviceFacts, Finding, reason_args, reason_of_entry
+from thingstead.services.diagnosis.facts import DAY_MS, LOG_IN, DeviceFacts, Finding, reason_args, reason_of_entry
 from thingstead.services.shared.recorded_reasons import recorded_reason
 
 LONG_KEEP_ALIVE_S = 900  # from here on it takes long until a broken connection is noticed
@@ -31,6 +31,10 @@ def _certificate(facts: DeviceFacts) -> Iterator[Finding]:
         )
     elif used:
         yield Finding("certificate", "ok", "certificate_used", {"used_at": used})
+    elif facts.unknown_log_in is not None and facts.unknown_log_in.at >= facts.view.device.create_time:
+        unknown = facts.unknown_log_in
+        args = {"seen_at": unknown.at, "address": unknown.address, "plane": unknown.plane}
+        yield Finding("certificate", "bad", "unknown_token_seen", args)
     else:
         yield Finding("certificate", "bad", "certificate_never_used")
 
@@ -98,15 +102,29 @@ def _subscriptions(facts: DeviceFacts) -> Iterator[Finding]:
 
 def _reports(facts: DeviceFacts) -> Iterator[Finding]:
     if not facts.reported:
-        since = facts.session.connected_at if facts.session else 0
-        if since:
-            yield Finding("reports", "bad", "connected_without_report", {"since_at": since})
-        else:
-            yield Finding("reports", "unknown", "no_report_yet")
+        yield _never_reported(facts)
     elif facts.now - facts.reported > DAY_MS:
         yield Finding("reports", "warn", "silent", {"reported_at": facts.reported})
     else:
         yield Finding("reports", "ok", "reporting", {"reported_at": facts.reported})
+
+
+def _never_reported(facts: DeviceFacts) -> Finding:
+    """How far a device has come that has never reported an attribute."""
+    refused = next((entry for entry in facts.rejected if entry.body["topic"] != LOG_IN), None)
+    others = sorted(kind for kind in facts.view.active if kind not in ("attributes", "connect"))
+    if refused is not None:
+        args = {"refused_at": refused.ts, "topic": refused.body["topic"], **reason_args(reason_of_entry(refused))}
+        return Finding("reports", "bad", "all_refused", args)
+    if others:
+        return Finding("reports", "warn", "sends_no_attributes", {"kinds": others})
+    if facts.view.device.gateway_id is not None:
+        return Finding("reports", "bad" if facts.gateway_online else "unknown", "not_named_by_gateway")
+    if facts.session is not None:
+        return Finding("reports", "bad", "connected_without_report", {"since_at": facts.session.connected_at})
+    if facts.connections:
+        return Finding("reports", "bad", "left_without_report", {"ended_at": facts.connections[0].ts})
+    return Finding("reports", "unknown", "no_report_yet")
 
 
 def _rejected(facts: DeviceFacts) -> Iterator[Finding]:

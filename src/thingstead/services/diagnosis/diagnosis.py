@@ -54,6 +54,7 @@ class DiagnosisService:
             gateway=gateway,
             gateway_online=online,
             rivals=await self._presence.conflict(device) if view.online else [],
+            unknown_log_in=self._presence.unknown_log_in(project_id),
             newest_ts=max((value.ts for value in values.values()), default=0),
             now=self._clock.now_ms(),
         )

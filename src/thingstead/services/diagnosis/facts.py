@@ -8,6 +8,7 @@ from thingstead.model.command import Command
 from thingstead.model.device import Device, DeviceSession, DeviceView
 from thingstead.model.device_log import DeviceLog
 from thingstead.refusals import Reason
+from thingstead.services.accounts.log_ins import UnknownLogIn
 from thingstead.services.diagnosis.live_connections import LiveConnection
 
 DAY_MS = 24 * 3600 * 1000
@@ -36,6 +37,7 @@ class DeviceFacts(NamedTuple):
     gateway: Device | None
     gateway_online: bool
     rivals: list[dict[str, str]]
+    unknown_log_in: UnknownLogIn | None  # of the project
     newest_ts: int  # ms: the greatest timestamp of its current values; 0: there are none
     now: int  # ms
 

@@ -20,7 +20,7 @@ from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
 from thingstead.refusals import reason
 from thingstead.repeating import Repeating
-from thingstead.services.accounts.log_ins import LogIns
+from thingstead.services.accounts.log_ins import LogIns, UnknownLogIn
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.lru import Lru
@@ -34,6 +34,7 @@ NEW_MS = 86_400_000  # age of a device up to which its first connection is logge
 CONFLICT_TAKEOVERS = 3  # takeovers within the window that count as a conflict of two clients over one certificate
 CONFLICT_WINDOW_MS = 60_000
 INSTANTS_KEPT = 50_000  # devices whose newest change is cached
+UNKNOWN_KEPT = 10_000  # projects whose newest log-in with an unknown AccessToken is in memory
 RETRY_S = 2.0  # delay before ends of sessions that could not be stored are retried …
 ENDED_AT_ONCE = 200  # … so many concurrently
 WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # per device: a conflict may last for days
@@ -68,6 +69,7 @@ class PresenceService:
         self._warnings = TokenBuckets(clock, WARNINGS, WARNING_INTERVAL_S)
         self.node = node  # name of this server node
         self._instants: Lru[int, int] = Lru(INSTANTS_KEPT)  # of the newest change, by device number
+        self._unknown: Lru[str, UnknownLogIn] = Lru(UNKNOWN_KEPT)  # by project id
         self._unended: dict[int, _End] = {}  # ended sessions that are still stored, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
         self.previous_key_log_ins = 0  # with the previous ProjectKey, after a rotation
@@ -105,7 +107,19 @@ class PresenceService:
             if self._logs.trace.wants(device):
                 Traced(self._logs.trace, device, "up", plane, "log-in", b"", None).refused(why, ())
         self._log_ins.devices.failed(remote_host, "" if device is None else device.id)
+        if device is None:
+            await self._note_unknown(project_key, remote_host, plane)
         raise NotAuthenticated("certificate_invalid")
+
+    async def _note_unknown(self, project_key: str, remote_host: str, plane: Plane) -> None:
+        """Notes that an AccessToken of no device came with the ProjectKey of a project."""
+        project = await self._store.projects.find_by_project_key(project_key) if project_key else None
+        if project is not None and project.accepts_key(project_key, self._clock.now_ms()):
+            self._unknown.put(project.id, UnknownLogIn(self._clock.now_ms(), remote_host, plane))
+
+    def unknown_log_in(self, project_id: str) -> UnknownLogIn | None:
+        """The newest log-in on this node with the ProjectKey of the project and an AccessToken of no device."""
+        return self._unknown.get(project_id)
 
     async def open(self, device: Device, session: DeviceSession) -> None:
         """Makes ``session`` the live session of the device; any other session, on any node, must then end. On return
