@@ -1,17 +1,13 @@
-"""Health, metrics and documentation."""
+"""Health and metrics."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import httpx
-import msgspec
 import pytest
 
 from thingstead.api.app import create_app
-from thingstead.api.documents.openapi import openapi_document
-from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
 from thingstead.model.health import HealthWarning
@@ -123,38 +119,3 @@ async def test_requests_are_counted_by_method_template_and_status(connect: Conne
         ('method="GET",route="/api/v1/device/{device_id}",status="401"', "2.0"),
         ('method="other",route="unknown",status="404"', "1.0"),
     ]
-
-
-async def test_the_document_is_served_as_it_is_made(connect: Connect) -> None:
-    response = await connect(app()).get("/openapi.json")
-    assert response.headers["content-type"] == "application/json"
-    assert response.json() == json.loads(msgspec.json.encode(openapi_document(ENDPOINTS)))
-
-
-async def test_the_page_needs_nothing_from_elsewhere(connect: Connect) -> None:
-    response = await connect(app()).get("/docs")
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert "<script" not in response.text
-    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", response.text)
-    assert not re.search(r"@import|url\(", response.text)
-
-
-async def test_the_page_shows_every_operation_once(connect: Connect) -> None:
-    page = (await connect(app()).get("/docs")).text
-    for path, methods in openapi_document(ENDPOINTS)["paths"].items():
-        for operation in methods.values():
-            assert page.count(f'<article id="{operation["operationId"]}">') == 1, path
-            assert f'href="#{operation["operationId"]}"' in page
-
-
-async def test_every_link_of_the_page_leads_somewhere(connect: Connect) -> None:
-    page = (await connect(app()).get("/docs")).text
-    targets = set(re.findall(r' id="([^"]+)"', page)) | {"top"}
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= targets
-
-
-async def test_the_pages_are_made_once(connect: Connect) -> None:
-    client = connect(app())
-    for path in ("/docs", "/openapi.json"):
-        assert (await client.get(path)).content == (await client.get(path)).content

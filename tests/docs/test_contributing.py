@@ -8,7 +8,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGES = ["CONTRIBUTING.md", "SECURITY.md", "docs/release.md", "docs/stability.md", ".github/PULL_REQUEST_TEMPLATE.md"]
 # They serve the other commands.
-HELPERS = {"script/env", "script/pythons", "script/node-clients", "script/client-generators", "script/wording.py"}
+HELPERS = {
+    "script/env",
+    "script/pythons",
+    "script/node-clients",
+    "script/client-generators",
+    "script/guides.py",
+    "script/wording.py",
+}
 
 
 def test_every_file_that_is_named_exists() -> None:

@@ -12,10 +12,11 @@ from thingstead.api.body import Bodies, BodyTooSlow, PeerGone, Receive, Scope, S
 from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, HttpAnswer, unknown_resource
+from thingstead.api.documents.serving import DocumentPages
 from thingstead.api.encodings import GZIPPED, gzipped, may_be_compressed, takes_gzip
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
-from thingstead.api.pages import DocumentPages, HealthPage, MetricsPage
+from thingstead.api.pages import HealthPage, MetricsPage
 from thingstead.api.router import Resource, Router
 from thingstead.api.routes import ENDPOINTS
 from thingstead.api.streamed import send_pieces
@@ -78,7 +79,10 @@ def create_app(
         router.add("GET", path, EndpointRoute(HealthPage(health, warnings)))
     router.add("GET", "/metrics", EndpointRoute(MetricsPage(metrics, settings)))
     router.add("GET", "/openapi.json", EndpointRoute(documents.openapi))
-    router.add("GET", "/docs", EndpointRoute(documents.docs))
+    router.add("GET", "/docs", EndpointRoute(documents.start))
+    router.add("GET", "/docs/assets/{file}", EndpointRoute(documents.asset))
+    for path in ("/docs/{language}", "/docs/{language}/{page}"):
+        router.add("GET", path, EndpointRoute(documents.page))
     counted = requests or HttpRequests()
     metrics.read("thingstead_http_requests_total", lambda: counted.counts)
     metrics.read("thingstead_http_request_seconds", lambda: counted.durations)

@@ -4,7 +4,7 @@ import asyncio
 import zlib
 
 from thingstead.api.body import HeldBody, Receive, Scope, read_body
-from thingstead.api.dialect import HttpAnswer
+from thingstead.api.dialect import NO_STORE, HttpAnswer
 from thingstead.errors import InvalidInput, TooLarge
 from thingstead.model.http_headers import names_gzip
 
@@ -59,7 +59,7 @@ def may_be_compressed(answer: HttpAnswer) -> bool:
     length would reveal information."""
     if len(answer.body) < COMPRESSED_LEAST_BYTES:
         return False
-    return not answer.headers or all(name != b"cache-control" for name, _ in answer.headers)
+    return NO_STORE not in answer.headers
 
 
 async def gzipped(body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What is served besides the API: health, metrics, and the documentation in two forms."""
+"""What is served besides the API and its documentation: health and metrics."""
 
 import hmac
 from collections.abc import Callable, Sequence
@@ -8,10 +8,6 @@ import msgspec
 from thingstead.api.body import Receive, Scope
 from thingstead.api.credentials import bearer_token
 from thingstead.api.dialect import HttpAnswer, not_authenticated
-from thingstead.api.documents.openapi import openapi_document
-from thingstead.api.documents.page import render_page
-from thingstead.api.encodings import gzipped
-from thingstead.api.endpoint import Endpoint
 from thingstead.config import ApiSettings
 from thingstead.errors import NotAuthenticated
 from thingstead.metrics import CONTENT_TYPE, Metrics
@@ -24,11 +20,6 @@ HEALTHY = HttpAnswer(200, b'{"status":"ok"}')
 # Headers that proxies add.
 FORWARDING_HEADERS = frozenset(
     {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto", b"x-real-ip"}
-)
-PAGE_HEADERS = (
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
 )
 
 
@@ -74,30 +65,6 @@ class MetricsPage:
         except NotAuthenticated:
             return self._for_local and is_local(scope)
         return bool(self._token) and hmac.compare_digest(given.encode(), self._token.encode())
-
-
-class DocumentPages:
-    """``/openapi.json`` and ``/docs``, made on first use."""
-
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
-        self._endpoints = endpoints
-        self._openapi: HttpAnswer | None = None
-        self._docs: HttpAnswer | None = None
-
-    async def openapi(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
-        """The OpenAPI document as JSON; made on first use."""
-        if self._openapi is None:
-            body = msgspec.json.encode(openapi_document(self._endpoints))
-            self._openapi = HttpAnswer(200, body, gzip_body=await gzipped(body))
-        return self._openapi
-
-    async def docs(self, scope: Scope, receive: Receive, path: dict[str, str]) -> HttpAnswer:
-        """The same document as an HTML page; made on first use."""
-        if self._docs is None:
-            body = render_page(openapi_document(self._endpoints)).encode()
-            page = HttpAnswer(200, body, content_type=b"text/html; charset=utf-8", headers=PAGE_HEADERS)
-            self._docs = page._replace(gzip_body=await gzipped(body))
-        return self._docs
 
 
 def is_local(scope: Scope) -> bool:

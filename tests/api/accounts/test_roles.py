@@ -12,8 +12,8 @@ import pytest
 
 from tests.api.accounts.conftest import PAGE, PASSWORD, SESSION, Connect, Tenant
 from tests.api.accounts.test_every_route import PROTECTED, example_of, query_of
+from tests.api.documents.test_openapi import CREDENTIALS, members, operation
 from tests.api.registry.house import House
-from tests.api.test_openapi import CREDENTIALS, members, operation
 from thingstead.api.endpoint import Access, Endpoint
 from thingstead.api.project.routes import ENDPOINTS
 from thingstead.model.roles import ADMIN, OPERATOR, ROLES, VIEWER, Role, allows

@@ -64,6 +64,23 @@ BY_NAME: dict[str, Any] = {
     "connect": 1_700_000_000_000,
     "command": "c0m3a4n5",
 }
+# Values of path parameters in examples.
+BY_PATH: dict[str, str] = {
+    "device_id": "k3v9x2ma",
+    "type_id": "m4t8y1qz",
+    "group_id": "g5n2b7ws",
+    "customer_id": "c4u8s2tm",
+    "rule_id": "r8d2k5vn",
+    "alarm_id": "a7l3m9rx",
+    "job_id": "j2b6q4wn",
+    "view_id": "v5w1x8yz",
+    "admin_id": "a3d9m1np",
+    "app_id": "p7w2m5kd",
+    "notify_group_id": "n6g2t4hk",
+    "session_id": "s9e3s5nq",
+    "id": "c0m3a4n5",
+    "identifier": "temperature",
+}
 # Typical values by struct and member name, where the name is ambiguous.
 BY_MEMBER: dict[str, Any] = {
     "AccessToken.access_token": "lJGoOHQ3dzJtNWtkwM_Pl8s6Yv0x4uVn2eJq1fKd",

@@ -13,7 +13,8 @@ from thingstead.errors import TooManyRequests
 from thingstead.model.roles import VIEWER
 
 # By method and path: ``id``, the operationId, which generators make names of functions from; ``python``, the call of
-# thingstead.client that does the same; ``body`` and ``query``, examples in place of those made from the types.
+# thingstead_client that does the same, ``each``: it is an iterator; ``body`` and ``query``, examples in place of those
+# made from the types.
 KNOWN: Mapping[str, Mapping[str, Any]] = json.loads(FOLDER.joinpath("operations.json").read_text("utf-8"))
 PATH_PARAMETERS = {
     "id": "The platform's id of a command, from the answer to its sender.",

@@ -25,7 +25,7 @@ from thingstead.api.routes import ENDPOINTS
 from thingstead.errors import ThingsteadError
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DOCUMENT = openapi_document(ENDPOINTS)
 REFERENCE = """
 POST /access_token, POST /admin_login, GET /project, GET /devices_stat, GET /devices_alarm_stat, GET /device_types,

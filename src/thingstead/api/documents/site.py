@@ -1,0 +1,221 @@
+"""The pages of the documentation in each language: navigation, content, and the index for the search."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from thingstead.api.documents.markup import code_block, escape, inline, paragraphs, section, slug, table
+from thingstead.api.documents.openapi import openapi_document
+from thingstead.api.documents.schemas import FOLDER, Schema
+from thingstead.api.documents.sections import TABS, Operation, OperationsPage, grouped, method_mark
+from thingstead.api.documents.snippets import ORIGIN
+from thingstead.api.documents.words import LANGUAGES, NAMES, Words
+from thingstead.api.endpoint import Endpoint
+from thingstead.refusals import TEXTS
+
+START, REFUSALS = "", "refusals"
+GUIDES = {
+    "devices-mqtt": "Devices over MQTT and TCP",
+    "devices-http": "Devices over HTTP",
+    "subscriptions": "Subscriptions of applications",
+    REFUSALS: "Codes of refusals",
+    "limits": "Limits",
+}
+ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+PYTHON_START = f"""\
+from thingstead_client import ApplicationKeys, ProjectClient
+
+with ProjectClient("{ORIGIN}", ApplicationKeys(app_id, access_key, secret_key)) as api:
+    for device in api.devices.search(online=True):
+        print(device.name)"""
+CURL_START = f"""\
+TOKEN=$(curl -s {ORIGIN}/api/v1/access_token -H 'Content-Type: application/json' \\
+  -d '{{"app_id": "'$APP_ID'", "access_key": "'$ACCESS_KEY'", "secret_key": "'$SECRET_KEY'"}}' \\
+  | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+curl '{ORIGIN}/api/v1/devices?online=1' -H "Authorization: Bearer $TOKEN\""""
+SCRIPT_START = f"""\
+const body = JSON.stringify({{ app_id: appId, access_key: accessKey, secret_key: secretKey }})
+const login = await fetch('{ORIGIN}/api/v1/access_token', {{
+  method: 'POST', headers: {{ 'Content-Type': 'application/json' }}, body
+}})
+const token = (await login.json()).info.access_token"""
+
+
+class Found(NamedTuple):
+    """An entry of the search: its title, what else it is found by, and its address."""
+
+    title: str
+    hint: str
+    address: str
+
+
+class Site:
+    """All pages.
+
+    Args:
+        endpoints: what is served.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._endpoints = endpoints
+        self._pages: dict[tuple[str, str], str | None] = {}
+
+    @cached_property
+    def document(self) -> Schema:
+        """The OpenAPI document."""
+        return openapi_document(self._endpoints)
+
+    @cached_property
+    def groups(self) -> dict[str, list[Operation]]:
+        """The operations by the name of their page, in order."""
+        return {slug(tag): operations for tag, operations in grouped(self.document).items()}
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Titles of all pages but the first by name, in English."""
+        return {**GUIDES, **{slug(tag["name"]): tag["name"] for tag in self.document["tags"]}}
+
+    def page(self, language: str, name: str) -> str | None:
+        """A page as HTML in which :data:`ORIGIN` stands for the address of the server; None if there is none."""
+        if language not in LANGUAGES or (name != START and name not in self.titles):
+            return None
+        made = self._pages.get((language, name))
+        if made is None:
+            made = self._pages[language, name] = self._render(Words(language), name)
+        return made
+
+    def search(self, language: str) -> list[Found]:
+        """Everything that the search finds."""
+        words = Words(language)
+        found = [Found(words(title), "", f"/docs/{language}/{name}") for name, title in self.titles.items()]
+        for name, operations in self.groups.items():
+            for method, path, operation in operations:
+                place = f"/docs/{language}/{name}#{operation['operationId']}"
+                found.append(Found(words(operation["summary"]), f"{method} {path} {operation['operationId']}", place))
+        found += [Found(code, texts[language], f"/docs/{language}/{REFUSALS}#{code}") for code, texts in TEXTS.items()]
+        return found
+
+    def _render(self, words: Words, name: str) -> str:
+        language = words.language
+        title = words(self.titles[name] if name else self.document["info"]["title"])
+        other = next(each for each in LANGUAGES if each != language)
+        content = self._content(words, name)
+        tabs = "".join(
+            f'<input type="radio" name="tab" id="tab-{kind}" aria-label="{label}"{" checked" * (kind == "curl")}>'
+            for kind, label in TABS.items()
+        )
+        version = asset_version()
+        return (
+            f'<!doctype html><html lang="{"zh-CN" if language == "zh" else language}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f'<title>{escape(title)} · Thingstead</title><link rel="stylesheet" href="/docs/assets/docs.css?{version}">'
+            f'<script defer src="/docs/assets/docs.js?{version}"></script></head>'
+            f"<body {self._script_words(words)}>{tabs}"
+            f'<header><a class="home" href="/docs/{language}">Thingstead <small>{words("Documentation")}</small></a>'
+            f'<search hidden><input type="search" placeholder="{words("Search")}" aria-label="{words("Search")}">'
+            "<ul></ul></search>"
+            f'<a lang="{other}" hreflang="{other}" href="/docs/{other}/{name}">{NAMES[other]}</a>'
+            f'<a href="/console/">{escape(words("Console"))}</a></header>'
+            f"{self._navigation(words, name)}<main>{content}</main></body></html>"
+        )
+
+    def _script_words(self, words: Words) -> str:
+        """The texts that the script of the pages shows."""
+        texts = {
+            "copy": "Copy",
+            "copied": "Copied",
+            "try": "Try it",
+            "send": "Send",
+            "real": "Sent with your session of the console. It acts on the project for real.",
+            "login": "Log in at the console first, in this browser.",
+            "nothing": "Nothing found",
+            "failed": "The server could not be reached.",
+        }
+        return " ".join(f'data-{name}="{escape(words(text))}"' for name, text in texts.items())
+
+    def _navigation(self, words: Words, current: str) -> str:
+        return (
+            f'<nav><details id="menu" open><summary>{escape(words("Contents"))}</summary>'
+            f"<b>{escape(words('Guides'))}</b>{self._links(words, GUIDES, current)}"
+            f"<b>HTTP API</b>{self._links(words, list(self.groups), current)}"
+            '<a href="/openapi.json">openapi.json</a></details></nav>'
+        )
+
+    def _links(self, words: Words, names: Any, current: str) -> str:
+        parts = []
+        for name in names:
+            mark = ' aria-current="page"' if name == current else ""
+            parts.append(f'<a href="/docs/{words.language}/{name}"{mark}>{escape(words(self.titles[name]))}</a>')
+            if name == current and name in self.groups:
+                parts.append('<div class="inner">')
+                for method, _, operation in self.groups[name]:
+                    shown = f"{method_mark(method)}{escape(words(operation['summary']))}"
+                    parts.append(f'<a href="#{operation["operationId"]}">{shown}</a>')
+                parts.append("</div>")
+        return "".join(parts)
+
+    def _content(self, words: Words, name: str) -> str:
+        if name == START:
+            return self._start(words)
+        if name == REFUSALS:
+            return self._refusals(words)
+        if name in GUIDES:
+            return guide(name, words)
+        heading = f"<h1>{escape(words(self.titles[name]))}</h1>"
+        return heading + OperationsPage(self.document["components"]["schemas"], words).render(self.groups[name])
+
+    def _start(self, words: Words) -> str:
+        info = self.document["info"]
+        labels = "".join(f'<label for="tab-{kind}" class="tab-{kind}">{name}</label>' for kind, name in TABS.items())
+        starts = {"curl": CURL_START, "py": PYTHON_START, "js": SCRIPT_START}
+        blocks = "".join(code_block(text, kind) for kind, text in starts.items())
+        rows = [
+            (str(code["errcode"]), code["http_status"], inline(words(code["meaning"]))) for code in info["x-errcodes"]
+        ]
+        cards = "".join(
+            f'<a href="/docs/{words.language}/{name}">{escape(words(title))}</a>' for name, title in self.titles.items()
+        )
+        return "".join(
+            (
+                f"<h1>{escape(words(info['title']))} <small>{escape(info['version'])}</small></h1>",
+                paragraphs(words.paragraphs(info["description"])),
+                f'<div class="code"><div class="bar">{labels}</div>{blocks}</div>',
+                section("pages", words("Contents"), f'<div class="cards">{cards}</div>'),
+                section("errcodes", "Errcodes", table(("errcode", "HTTP", words("meaning")), rows)),
+            )
+        )
+
+    def _refusals(self, words: Words) -> str:
+        rows = [
+            (f'<code id="{code}">{code}</code>', escape(texts[words.language])) for code, texts in sorted(TEXTS.items())
+        ]
+        told = words("A refusal has an errcode, its kind, and a code, its reason. Both are stable; texts may change.")
+        return f"<h1>{escape(words(GUIDES[REFUSALS]))}</h1><p>{told}</p>{table(('code', words('text')), rows)}"
+
+
+def guide(name: str, words: Words) -> str:
+    """A guide in its language; in English, with a remark, if it has not been translated."""
+    made = FOLDER.joinpath("guides", f"{name}.{words.language}.html")
+    remark = ""
+    if not made.is_file():
+        made = FOLDER.joinpath("guides", f"{name}.en.html")
+        remark = f'<p class="remark">{escape(words("This page is in English only."))}</p>'
+    return f"{remark}{made.read_text('utf-8').replace('http://localhost:8080', ORIGIN)}"
+
+
+def asset(name: str) -> bytes:
+    """The content of a file that the pages load."""
+    return FOLDER.joinpath("assets", name).read_bytes()
+
+
+def asset_version() -> str:
+    """Changes whenever one of the assets does."""
+    return hashlib.sha256(b"".join(asset(name) for name in ASSETS)).hexdigest()[:12]
+
+
+def every_page(site: Site) -> Iterator[tuple[str, str]]:
+    """Language and name of each page."""
+    for language in LANGUAGES:
+        for name in (START, *site.titles):
+            yield language, name
