@@ -140,6 +140,21 @@ async def test_everything_is_listed_in_one_order_and_page_by_page(api: Api, devi
     assert [item["event"]["method"] for item in events["items"]] == ["m3", "m2", "m1", "m0"]
 
 
+async def test_a_list_of_everything_ends_early_where_entries_are_large(api: Api, device: Plane, house: House) -> None:
+    path = f"device/{device.certificate['id']}/message_logs"
+    text = "x" * 1_000_000
+    for number in range(20):  # more bytes than an answer may have
+        await device.ask("POST", "event/report", {"method": f"m{number}", "params": {"text": text}})
+        house.clock.advance(1)
+    found, before, parts = [], "", 0
+    while parts == 0 or before:
+        page = await api.get(path, limit=200, **({"before": before} if before else {}))
+        found += [item["event"]["method"] for item in page["items"]]
+        before, parts = page.get("next_before", ""), parts + 1
+    assert found == [f"m{number}" for number in reversed(range(20))]
+    assert parts == 2
+
+
 async def test_a_list_of_everything_refuses_what_it_does_not_know(api: Api, certificate: dict[str, Any]) -> None:
     path = f"device/{certificate['id']}/message_logs"
     assert await api.get(path) == {"items": []}

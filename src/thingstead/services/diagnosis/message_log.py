@@ -39,12 +39,31 @@ class MessageLogService:
         self._logs = logs
 
     async def read(self, device: Device, kinds: Sequence[MessageKind], limit: int, before: str = "") -> LoggedPage:
-        """The newest entries of these kinds, or those before a cursor.
+        """The newest entries of these kinds, or those before a cursor; fewer than ``limit`` if they are large.
 
         Raises:
             InvalidInput: the cursor is unknown.
         """
         until, passed = _cursor(before)
+        while True:
+            try:
+                found = await self._found(device, kinds, limit, until, passed)
+                break
+            except InvalidInput as exc:
+                limit = _fitting(exc) - passed - 1
+                if limit < 1:
+                    raise
+        entries = found[:limit]
+        if len(found) <= limit:
+            return LoggedPage(entries, "")
+        last = entries[-1].ts
+        same = sum(message.ts == last for message in entries) + (passed if last == until else 0)
+        return LoggedPage(entries, f"{last}-{same}")
+
+    async def _found(
+        self, device: Device, kinds: Sequence[MessageKind], limit: int, until: int, passed: int
+    ) -> list[LoggedMessage]:
+        """Entries up to an instant without the first ``passed``: ``limit``, and one more of each kind if there are."""
         found: list[LoggedMessage] = []
         for kind in KINDS:
             if kind in kinds:
@@ -52,13 +71,7 @@ class MessageLogService:
                 page = Page(records=limit + passed + 1)
                 found += [LoggedMessage(ts, kind, entry) for ts, entry in await self._reader(kind)(device, page, until)]
         found.sort(key=lambda message: -message.ts)  # stable: kinds and logs keep their order
-        found = found[passed:]
-        entries = found[:limit]
-        if len(found) <= limit:
-            return LoggedPage(entries, "")
-        last = entries[-1].ts
-        same = sum(message.ts == last for message in entries) + (passed if last == until else 0)
-        return LoggedPage(entries, f"{last}-{same}")
+        return found[passed:]
 
     def _reader(self, kind: MessageKind) -> Callable[[Device, Page, int], Awaitable[list[tuple[int, Any]]]]:
         logs = self._logs
@@ -77,6 +90,13 @@ class MessageLogService:
             return [(entry.ts, entry) for entry in found]
 
         return {"event": events, "command": commands}.get(kind, others)
+
+
+def _fitting(exc: InvalidInput) -> int:
+    """How many entries of one log an answer can contain, by the refusal of a page that was too large; else 0."""
+    why = exc.errors[0].reason if exc.errors else exc.reason
+    fitting = why.args.get("fitting", 0)
+    return fitting if isinstance(fitting, int) else 0
 
 
 def _cursor(text: str) -> tuple[int, int]:
