@@ -92,3 +92,12 @@ async def test_another_role_ends_the_token_and_the_file(house: House, tenant: Te
 
     pieces, complete = await read(house, device_id, {"Authorization": f"Bearer {token}"}, demote)
     assert (len(pieces), complete) == (2, False)
+
+
+async def test_the_removal_of_the_device_ends_it(house: House, tenant: Tenant, device_id: str) -> None:
+    async def remove() -> None:
+        await tenant.info("DELETE", f"device/{device_id}")
+
+    headers = {"Authorization": f"Bearer {tenant.admin_token}"}
+    pieces, complete = await read(house, device_id, headers, remove)
+    assert (len(pieces), complete) == (2, False)

@@ -46,15 +46,19 @@ class CsvExport:
             if not limits.is_id(identifier):
                 raise InvalidInput.field("identifiers", "cannot_be_identifier", identifier=repr(identifier))
         first, last = int(max(start, 0)), int(min(end, INSTANT_MS))
-        return device, self._pieces(device.number, named, first, last)
+        return device, self._pieces(device, named, first, last)
 
-    async def _pieces(self, number: int, identifiers: Sequence[str], start: int, end: int) -> AsyncIterator[bytes]:
+    async def _pieces(self, device: Device, identifiers: Sequence[str], start: int, end: int) -> AsyncIterator[bytes]:
+        """Raises NotFound if the device was removed meanwhile: a file that ends early must not look complete."""
         yield _text([HEAD])
         for identifier in identifiers:
             until, passed = end, 0  # points at ``until`` that were written already
             limit, more = CHUNK_POINTS_FIRST, True
             while more:
-                points = await self._store.history.series(number, identifier, start, until, offset=passed, limit=limit)
+                points = await self._store.history.series(
+                    device.number, identifier, start, until, offset=passed, limit=limit
+                )
+                await self._store.devices.get(device.project_id, device.id)
                 more, count = len(points) == limit, len(points)
                 rows, size_bytes = _fitting(identifier, points)
                 if not rows:
