@@ -19,18 +19,18 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "a point is kept once, different values of one millisecond are all kept": {
-        "storage/test_history.py": (
+        "contract/history/test_history.py": (
             "test_reports_of_one_millisecond_without_timestamps_are_points_each",
             "test_a_report_that_is_resent_is_stored_once",
             "test_different_values_of_one_millisecond_are_all_kept_and_the_last_is_current",
             "test_packing_counts_the_points_that_were_there_already",
         ),
-        "storage/test_history_model.py": (),
+        "contract/history/test_model.py": (),
         "paths/test_crashes.py": (),
     },
     "what is received is current, else the greatest timestamp": {
-        "storage/test_history.py": ("test_what_is_received_is_current_although_a_point_lies_ahead",),
-        "storage/test_history_model.py": (
+        "contract/history/test_history.py": ("test_what_is_received_is_current_although_a_point_lies_ahead",),
+        "contract/history/test_model.py": (
             "test_every_order_of_the_same_reports_ends_in_the_same_state",
             "test_history_equals_a_plain_list_under_any_sequence_of_steps",
         ),

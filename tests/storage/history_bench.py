@@ -1,14 +1,22 @@
-"""A history on one SQLite file, and what may happen to it between writing and reading."""
+"""A history on a database of any engine, and what may happen to it between writing and reading."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from tests.postgres_server import PostgresServer
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
+from thingstead.storage.postgres.engine import database as postgres
+from thingstead.storage.postgres.engine.connection import PostgresConnection
+from thingstead.storage.postgres.engine.connection import connect as postgres_connect
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.transactions import snapshot
 from thingstead.storage.sql.history.history import SqlHistory
+from thingstead.storage.sql.store import OpenDatabase
 from thingstead.storage.sqlite.engine.database import Database, connect
 from thingstead.storage.sqlite.engine.schema import prepare
 
@@ -16,22 +24,106 @@ HOURS_OF_BLOCKS = (
     "SELECT project_id, hour, sum(points), sum(bytes), sum(begins) FROM ("
     "SELECT device_number, last_ts / 3600000 AS hour, points, length(data) + length(identifier) + 24 AS bytes,"
     " 0 AS begins FROM block UNION ALL SELECT device_number, first_ts / 3600000, 0, 0, 1 FROM block)"
-    " JOIN devices ON number = device_number GROUP BY 1, 2 ORDER BY 1, 2"
+    " ends JOIN devices ON number = device_number GROUP BY 1, 2 ORDER BY 1, 2"
 )
 
 
-class Bench:
-    """One file with two registered devices (numbers 1 and 2), closed and opened at will."""
+DEVICE = (
+    "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
+    " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')"
+)
+
+
+def device_of(number: int) -> tuple[Any, ...]:
+    """Parameters of :data:`DEVICE`."""
+    return number, f"device{number}", f"token{number}", f"view{number}"
+
+
+class Base(Protocol):
+    """A database of an engine with two registered devices, numbers 1 and 2."""
+
+    def prepare(self) -> None:
+        """Creates or migrates its schema."""
+        ...
+
+    def open(self) -> OpenDatabase:
+        """Opens it, on the event loop."""
+        ...
+
+    def connect(self) -> Connection:
+        """A connection to it, for the test."""
+        ...
+
+
+class SqliteFile:
+    """A SQLite file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def open(self) -> "Bench":
+    def prepare(self) -> None:
         prepare(self.path)
-        self.database = Database(self.path)
+
+    def open(self) -> Database:
+        return Database(self.path)
+
+    def connect(self) -> Connection:
+        return connect(self.path)
+
+
+class PostgresBase:
+    """A PostgreSQL database with the newest schema."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def prepare(self) -> None:
+        """It is there."""
+
+    def open(self) -> postgres.Database:
+        return postgres.Database(self.url)
+
+    def connect(self) -> Connection:
+        return PostgresConnection(lambda: postgres_connect(self.url, "tests", 60_000))
+
+    def register_devices(self) -> "PostgresBase":
+        """Puts in the two devices, and nothing that they belong to."""
+        connection = self.connect()
+        connection.execute("SET session_replication_role = replica")
+        for number in (1, 2):
+            connection.execute(DEVICE, device_of(number))
+        connection.close()
+        return self
+
+
+class Bench:
+    """A history on a database with two registered devices (numbers 1 and 2), closed and opened at will."""
+
+    database: Any
+
+    def __init__(self, base: Path | Base) -> None:
+        self.base = SqliteFile(base) if isinstance(base, Path) else base
+
+    @property
+    def path(self) -> Path:
+        """Of a SQLite file."""
+        assert isinstance(self.base, SqliteFile), "the test is of that engine"
+        return self.base.path
+
+    async def open(self) -> "Bench":
+        self.base.prepare()
+        self.database = self.base.open()
         self.history = SqlHistory(self.database, pack_interval_s=3600)
         await self.history.open()
         return self
+
+    def ask(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Rows that are committed."""
+        connection = self.base.connect()
+        try:
+            return connection.execute(sql, parameters).fetchall()
+        finally:
+            connection.close()
 
     async def close(self) -> None:
         await self.history.close()
@@ -48,13 +140,16 @@ class Bench:
         found = await self.history.series(number, identifier, start, end, offset=0, limit=10_000)
         return [(point.ts, point.value) for point in found]
 
-    def hours(self) -> list[Any]:
-        """What is counted of the blocks."""
-        return self.database.reader.execute("SELECT * FROM history_hours ORDER BY 1, 2").fetchall()
-
-    def hours_of_blocks(self) -> list[Any]:
-        """The same, from the blocks."""
-        return self.database.reader.execute(HOURS_OF_BLOCKS).fetchall()
+    def hours(self) -> tuple[list[Any], list[Any]]:
+        """What is counted of the blocks, and the same from the blocks, at one instant: they are made in the background,
+        too."""
+        connection = self.base.connect()
+        try:
+            with snapshot(connection):
+                counted = connection.execute("SELECT * FROM history_hours ORDER BY 1, 2").fetchall()
+                return counted, connection.execute(HOURS_OF_BLOCKS).fetchall()
+        finally:
+            connection.close()
 
     async def current(self, number: int = 1) -> dict[str, tuple[int, Any]]:
         return {name: (known.ts, known.value) for name, known in (await self.history.current(number)).items()}
@@ -74,13 +169,40 @@ def _file_with_devices() -> bytes:
         connection = connect(path)
         connection.execute("PRAGMA foreign_keys=OFF")
         for number in (1, 2):
-            connection.execute(
-                "INSERT INTO devices (number, id, project_id, name, descr, tags, access_token, view_token, device_code,"
-                " create_time, search_text) VALUES (?, ?, 'p', 'n', '', '{}', ?, ?, 'c', 0, '')",
-                (number, f"device{number}", f"token{number}", f"view{number}"),
-            )
+            connection.execute(DEVICE, device_of(number))
         connection.close()
         return path.read_bytes()
+
+
+NewBase = Callable[[], AbstractContextManager[Base]]
+
+
+@contextmanager
+def new_sqlite() -> Iterator[Base]:
+    """A database of the embedded engine with the two devices."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "history.db")
+        register_devices(path)
+        yield SqliteFile(path)
+
+
+def new_postgres(server: PostgresServer) -> NewBase:
+    """Makes databases of PostgreSQL with the two devices."""
+
+    @contextmanager
+    def new() -> Iterator[Base]:
+        url = server.new_database()
+        try:
+            yield PostgresBase(url).register_devices()
+        finally:
+            server.drop_database(url)
+
+    return new
+
+
+def examples_of(new_base: NewBase, most: int) -> int:
+    """How many examples of a property are tried on an engine: a database of PostgreSQL takes longer to make."""
+    return most if new_base is new_sqlite else most // 5
 
 
 Step = Callable[[Bench], Any]

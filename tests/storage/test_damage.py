@@ -40,7 +40,7 @@ def damage(path: Path, table: str, column: str, where: str = "1") -> bytes:
 async def quarantine(bench: Bench) -> list[tuple[str, bytes]]:
     """What was set aside, once everything that was asked for before is written."""
     await bench.database.write(lambda connection: None)
-    return bench.database.reader.execute("SELECT kind, data FROM quarantine").fetchall()
+    return bench.ask("SELECT kind, data FROM quarantine")
 
 
 async def two_blocks(bench: Bench) -> None:

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from thingstead.errors import ThingsteadError
 
+# Condition that a number is in a parameter, which is a JSON array of numbers.
+IN_NUMBERS = "IN (SELECT CAST(value AS bigint) FROM json_each(?))"
+
 
 class Dialect(NamedTuple):
     """What differs between databases, for code that runs on all of them."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from thingstead.model.device import AttributeValue, Sent
-from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.connection import IN_NUMBERS, Connection
+from thingstead.storage.sql.access.row_mapper import to_json
 from thingstead.storage.sql.history.heads import Head
 from thingstead.storage.sql.history.records import (
     PendingReport,
@@ -24,8 +25,8 @@ PUT_STATE = """
 INSERT INTO device_state (device_number, attributes, active, newest_uplink, packed_seq, spooled, sent)
 VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (device_number) DO UPDATE SET attributes = excluded.attributes, active = excluded.active,
-    newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq, spooled = spooled + excluded.spooled,
-    sent = excluded.sent
+    newest_uplink = excluded.newest_uplink, packed_seq = excluded.packed_seq, sent = excluded.sent,
+    spooled = device_state.spooled + excluded.spooled
 """
 
 
@@ -101,7 +102,9 @@ def _spool_row(
 
 def write(connection: Connection, rows: Sequence[Rows]) -> None:
     """Writes the rows. Devices that were removed meanwhile are skipped."""
-    one = "SELECT 1 FROM devices WHERE number = ?"
-    alive = [row for row in rows if connection.execute(one, (row.number,)).fetchone() is not None]
+    numbers = to_json([row.number for row in rows])
+    found = connection.execute(f"SELECT number FROM devices WHERE number {IN_NUMBERS}", (numbers,))  # noqa: S608 - ours
+    there = {number for (number,) in found}
+    alive = [row for row in rows if row.number in there]
     connection.executemany(INSERT_SPOOL, [spooled for row in alive for spooled in row.spool])
     connection.executemany(PUT_STATE, [row.state for row in alive])

@@ -6,8 +6,9 @@ from typing import Any
 
 from thingstead.model.device import Known
 from thingstead.storage.frames import Damaged
-from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.connection import IN_NUMBERS, Connection
 from thingstead.storage.sql.access.database import Database
+from thingstead.storage.sql.access.row_mapper import to_json
 from thingstead.storage.sql.history.heads import Head
 from thingstead.storage.sql.history.quarantine import Quarantine, UnreadableRow
 from thingstead.storage.sql.history.rebuild import rebuild_current
@@ -15,8 +16,8 @@ from thingstead.storage.sql.history.records import decode_active, decode_attribu
 
 SELECT_STATE = "SELECT attributes, active, packed_seq, spooled, sent FROM device_state WHERE device_number = ?"
 SELECT_STATES = "SELECT device_number, attributes, active, packed_seq, spooled, sent FROM device_state"
-SELECT_VALUES = "SELECT attributes, sent FROM device_state WHERE device_number = ?"
-SELECT_ACTIVE = "SELECT active FROM device_state WHERE device_number = ?"
+SELECT_VALUES = f"SELECT device_number, attributes, sent FROM device_state WHERE device_number {IN_NUMBERS}"  # noqa: S608 - ours
+SELECT_ACTIVE = f"SELECT device_number, active FROM device_state WHERE device_number {IN_NUMBERS}"  # noqa: S608 - ours
 
 
 HEADS_BYTES = 50_331_648  # states kept in memory without pending reports
@@ -197,8 +198,8 @@ def read_head(reader: Connection, number: int) -> tuple[Head, UnreadableRow | No
 
 def read_heads(reader: Connection, numbers: Sequence[int]) -> list[tuple[Head, UnreadableRow | None]]:
     """:func:`read_head` for several devices."""
-    marks = ", ".join("?" * len(numbers))
-    rows = {row[0]: row[1:] for row in reader.execute(f"{SELECT_STATES} WHERE device_number IN ({marks})", numbers)}
+    found = reader.execute(f"{SELECT_STATES} WHERE device_number {IN_NUMBERS}", (to_json(list(numbers)),))
+    rows = {row[0]: row[1:] for row in found}
     return [_head_of(reader, number, rows.get(number)) for number in numbers]
 
 
@@ -217,10 +218,9 @@ def _head_of(reader: Connection, number: int, row: Sequence[Any] | None) -> tupl
 def stored_active(reader: Connection, numbers: Sequence[int]) -> dict[int, dict[str, int] | None]:
     """Stored newest uplink (ms) by kind for each device; None for a device whose state is damaged."""
     stored: dict[int, dict[str, int] | None] = {}
-    for number in numbers:
-        row = reader.execute(SELECT_ACTIVE, (number,)).fetchone()
+    for number, active in reader.execute(SELECT_ACTIVE, (to_json(list(numbers)),)):
         try:
-            stored[number] = decode_active(row[0]) if row else {}
+            stored[number] = decode_active(active)
         except Damaged:
             stored[number] = None
     return stored
@@ -231,12 +231,9 @@ def stored_values(
 ) -> dict[int, dict[str, Known] | None]:
     """Stored current values of these attributes for each device; None for a device whose state is damaged."""
     stored: dict[int, dict[str, Known] | None] = {}
-    for number in numbers:
-        row = reader.execute(SELECT_VALUES, (number,)).fetchone()
-        if row is None:
-            continue
+    for number, attributes, sources in reader.execute(SELECT_VALUES, (to_json(list(numbers)),)):
         try:
-            current, sent = decode_attributes(row[0]), decode_sent(row[1])
+            current, sent = decode_attributes(attributes), decode_sent(sources)
         except Damaged:
             stored[number] = None
         else:

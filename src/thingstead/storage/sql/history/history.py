@@ -335,7 +335,8 @@ def _count_active(connection: Connection, project_id: str, since: int, fresh: Se
     row: tuple[int] = connection.execute(
         "SELECT (SELECT count(*) FROM device_state JOIN devices ON devices.number = device_state.device_number"
         " WHERE devices.project_id = ?1 AND newest_uplink >= ?2)"
-        " + (SELECT count(*) FROM devices WHERE project_id = ?1 AND number IN (SELECT value FROM json_each(?3))"
+        " + (SELECT count(*) FROM devices WHERE project_id = ?1"
+        " AND number IN (SELECT CAST(value AS bigint) FROM json_each(?3))"
         " AND NOT EXISTS (SELECT 1 FROM device_state WHERE device_number = number AND newest_uplink >= ?2))",
         (project_id, since, str(fresh)),
     ).fetchone()

@@ -224,7 +224,7 @@ class SqlRetention:
     async def compact(self, before: int) -> bool:
         rows = await self._access.all(
             "SELECT DISTINCT device_number FROM"
-            " (SELECT device_number, spooled_at FROM spool ORDER BY id LIMIT ?) WHERE spooled_at < ?",
+            " (SELECT device_number, spooled_at FROM spool ORDER BY id LIMIT ?) oldest WHERE spooled_at < ?",
             (SPOOL_ROWS_PER_STEP, before),
         )
         return await self._history.compact([number for (number,) in rows])

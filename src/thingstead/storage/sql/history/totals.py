@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.access.connection import IN_NUMBERS, Connection
+from thingstead.storage.sql.access.row_mapper import to_json
 
 HOUR_MS = 3_600_000
 COLUMNS = "device_number, identifier, first_ts, last_ts, points, length(data)"  # columns of a Piece
@@ -45,8 +46,8 @@ def count(connection: Connection, project_of: dict[int, str], added: Iterable[Pi
     rows = [(*key, *change) for key, change in changes.items()]
     connection.executemany(
         "INSERT INTO history_hours (project_id, hour, points, bytes, begins) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (project_id, hour) DO UPDATE SET points = points + excluded.points,"
-        " bytes = bytes + excluded.bytes, begins = begins + excluded.begins",
+        " ON CONFLICT (project_id, hour) DO UPDATE SET points = history_hours.points + excluded.points,"
+        " bytes = history_hours.bytes + excluded.bytes, begins = history_hours.begins + excluded.begins",
         rows,
     )
     connection.executemany(
@@ -57,12 +58,8 @@ def count(connection: Connection, project_of: dict[int, str], added: Iterable[Pi
 
 def projects_of(connection: Connection, numbers: Iterable[int]) -> dict[int, str]:
     """Project of each of these devices that exists."""
-    found = {}
-    for number in set(numbers):
-        row = connection.execute("SELECT project_id FROM devices WHERE number = ?", (number,)).fetchone()
-        if row is not None:
-            found[number] = row[0]
-    return found
+    wanted = to_json(sorted(set(numbers)))
+    return dict(connection.execute(f"SELECT number, project_id FROM devices WHERE number {IN_NUMBERS}", (wanted,)))  # noqa: S608 - ours
 
 
 def take_blocks(

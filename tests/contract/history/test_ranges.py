@@ -4,18 +4,16 @@ import asyncio
 import math
 import statistics
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.storage.history_bench import Bench, make_blocks, pack, register_devices
+from tests.storage.history_bench import Base, Bench, NewBase, examples_of, make_blocks, pack
 from thingstead.errors import InvalidInput
 from thingstead.model.report import AggregateFunction, Bucket, Report, SpanBucket
 from thingstead.model.spans import FixedSpans
@@ -71,10 +69,9 @@ async def fill(bench: Bench, points: list[tuple[int, Any]], packed_at: list[int]
 
 
 async def check(
-    path: Path, points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
+    base: Base, points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
 ) -> None:
-    register_devices(path)
-    bench = await Bench(path).open()
+    bench = await Bench(base).open()
     try:
         await fill(bench, points, packed_at)
         for function in ACCUMULATORS:
@@ -96,23 +93,23 @@ async def check(
         await bench.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    points,
-    st.lists(st.integers(0, 40), max_size=4),
-    st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))),
-    st.integers(1, 70),
-)
-def test_aggregates_equal_those_of_a_plain_list(
-    points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
-) -> None:
-    before = compaction.BLOCK_POINTS
-    compaction.BLOCK_POINTS = 3  # so that a few points make several blocks
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(check(Path(folder) / "history.db", points, packed_at, window, interval))
-    finally:
-        compaction.BLOCK_POINTS = before
+def test_aggregates_equal_those_of_a_plain_list(new_base: NewBase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "BLOCK_POINTS", 3)  # so that a few points make several blocks
+
+    @settings(max_examples=examples_of(new_base, 60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(
+        points,
+        st.lists(st.integers(0, 40), max_size=4),
+        st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(pair), max(pair))),
+        st.integers(1, 70),
+    )
+    def they_are_equal(
+        points: list[tuple[int, Any]], packed_at: list[int], window: tuple[int, int], interval: int
+    ) -> None:
+        with new_base() as base:
+            asyncio.run(check(base, points, packed_at, window, interval))
+
+    they_are_equal()
 
 
 @pytest.mark.parametrize("step", [pack, make_blocks])
@@ -208,14 +205,13 @@ floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.1
 reals = floats | st.integers(-(2**63), 2**64 - 1)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(reals, min_size=1, max_size=30), st.lists(st.integers(0, 30), max_size=4))
 def test_sums_and_means_are_exact_and_rounded_once_packed_or_not(
-    numbers: list[int | float], packed_at: list[int]
+    new_base: NewBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def run(path: Path) -> None:
-        register_devices(path)
-        bench = await Bench(path).open()
+    monkeypatch.setattr(compaction, "BLOCK_POINTS", 3)
+
+    async def run(base: Base, numbers: list[int | float], packed_at: list[int]) -> None:
+        bench = await Bench(base).open()
         try:
             await fill(bench, list(enumerate(numbers)), packed_at)
             (found,) = await spans_of(bench, ["sum", "avg", "p50"], interval=100, end=99)
@@ -233,13 +229,13 @@ def test_sums_and_means_are_exact_and_rounded_once_packed_or_not(
         assert min(numbers) <= found.values["avg"] <= max(numbers)
         assert min(numbers) <= found.values["p50"] <= max(numbers)
 
-    before = compaction.BLOCK_POINTS
-    compaction.BLOCK_POINTS = 3
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(run(Path(folder) / "history.db"))
-    finally:
-        compaction.BLOCK_POINTS = before
+    @settings(max_examples=examples_of(new_base, 40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(reals, min_size=1, max_size=30), st.lists(st.integers(0, 30), max_size=4))
+    def they_are_exact(numbers: list[int | float], packed_at: list[int]) -> None:
+        with new_base() as base:
+            asyncio.run(run(base, numbers, packed_at))
+
+    they_are_exact()
 
 
 @pytest.mark.parametrize("step", [pack, make_blocks])

@@ -1,20 +1,20 @@
-"""Current values and history of one SQLite file: what was committed is read, packed or not, restarted or not."""
+"""Current values and history: what was committed is read, packed or not, restarted or not."""
 
 import asyncio
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.storage.history_bench import (
+    Base,
     Bench,
+    SqliteFile,
     Step,
     leave,
     make_blocks,
     pack,
     pack_and_restart,
-    register_devices,
     restart,
     settle_later,
 )
@@ -27,7 +27,6 @@ from thingstead.storage.sql.history.head_cache import HeadCache
 from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.history.records import count_values, encode_entries, encode_values
 from thingstead.storage.sql.history.series import IN_RANGE, select_blocks
-from thingstead.storage.sqlite.engine.database import Database
 
 ALL = (0, 2**53)
 
@@ -154,12 +153,9 @@ async def test_packing_leaves_log_and_spool_empty_and_blocks_that_never_overlap(
             bench.history.append(Report(1, ts * 10, 1, {"x": ts}))
         await bench.report(5, y=round_)
         await step(bench)
-    connection = bench.database.reader
     for table in ("report_log", "spool"):
-        assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
-    rows = connection.execute(
-        "SELECT first_ts, last_ts, points FROM block WHERE identifier = 'x' ORDER BY first_ts"
-    ).fetchall()
+        assert bench.ask(f"SELECT count(*) FROM {table}") == [(0,)]
+    rows = bench.ask("SELECT first_ts, last_ts, points FROM block WHERE identifier = 'x' ORDER BY first_ts")
     assert sum(points for _, _, points in rows) == 3 * BLOCK_POINTS
     assert all(before[1] < after[0] for before, after in itertools.pairwise(rows))
     assert all(points <= 2 * BLOCK_POINTS for _, _, points in rows)
@@ -175,8 +171,8 @@ async def test_few_points_wait_in_the_spool_until_they_fill_blocks(bench: Bench)
             await bench.report(ts, z=1)
             await pack(bench)
         if ts == BLOCK_POINTS:
-            assert bench.database.reader.execute(blocks).fetchall() == []
-    assert [points for (points,) in bench.database.reader.execute(blocks)][:2] == [600, 600]
+            assert bench.ask(blocks) == []
+    assert [points for (points,) in bench.ask(blocks)][:2] == [600, 600]
     assert [ts for ts, _ in await bench.points("x")] == list(range(2 * BLOCK_POINTS - 1, -1, -1))
 
 
@@ -192,7 +188,7 @@ async def test_a_report_that_is_resent_is_stored_once(bench: Bench, step: Step) 
     assert await bench.points("temperature") == [(2000, 21), (1000, 20.5)]
     assert await bench.points("switch") == [(1000, True)]
     await settle_later(bench)
-    assert bench.database.reader.execute("SELECT sum(points) FROM block").fetchone() == (3,)
+    assert bench.ask("SELECT sum(points) FROM block") == [(3,)]
 
 
 async def test_packing_counts_the_points_that_were_there_already(bench: Bench) -> None:
@@ -232,10 +228,17 @@ async def test_a_narrow_range_of_a_long_series_reads_only_the_blocks_that_cover_
         if ts % BLOCK_POINTS == BLOCK_POINTS - 1:
             await settled(commit)
             await make_blocks(bench)
-    read = list(select_blocks(bench.database.reader, 1, "x", BLOCK_POINTS + 5, BLOCK_POINTS + 9, newest_first=True))
+    read = await bench.database.read(
+        lambda connection: list(
+            select_blocks(connection, 1, "x", BLOCK_POINTS + 5, BLOCK_POINTS + 9, newest_first=True)
+        )
+    )
     assert [(first_ts, last_ts) for first_ts, last_ts, _, _ in read] == [(BLOCK_POINTS, 2 * BLOCK_POINTS - 1)]
-    plan = bench.database.reader.execute(f"EXPLAIN QUERY PLAN {IN_RANGE}", (1, "x", 0, 1)).fetchall()
-    assert all("SCAN block" not in line[3] for line in plan)
+    explain = "EXPLAIN QUERY PLAN" if isinstance(bench.base, SqliteFile) else "EXPLAIN"
+    plan = await bench.database.read(
+        lambda connection: connection.execute(f"{explain} {IN_RANGE}", (1, "x", 0, 1)).fetchall()
+    )
+    assert all("SCAN block" not in str(line) and "Seq Scan" not in str(line) for line in plan)
 
 
 async def test_reports_of_one_turn_share_one_commit_and_end_in_order(bench: Bench) -> None:
@@ -272,10 +275,8 @@ async def test_a_device_cannot_make_up_attributes_without_end(bench: Bench) -> N
     assert (await bench.current())["a0"] == (1001, "still accepted")
 
 
-async def test_packing_ends_although_it_was_just_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    database = Database(path)
+async def test_packing_ends_although_it_was_just_asked_for(base: Base) -> None:
+    database = base.open()
     for turns in range(6):
         history = SqlHistory(database, pack_points=1)
         await history.open()
@@ -298,10 +299,8 @@ async def test_points_pending_and_packed_meanwhile_are_never_read_twice(bench: B
     assert [point.ts for point in read] == list(range(1500, -1, -1))
 
 
-async def test_heads_that_hold_nothing_unpacked_leave_memory(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    register_devices(path)
-    database = Database(path)
+async def test_heads_that_hold_nothing_unpacked_leave_memory(base: Base) -> None:
+    database = base.open()
     history = SqlHistory(database, head_limit=1)
     await history.open()
     await settled(history.append(Report(1, 1000, 1, {"x": 1})))
@@ -363,6 +362,6 @@ async def test_a_deleted_device_leaves_nothing_and_is_not_written_again(bench: B
     await settled(late)
     await pack(bench)
     for table in ("block", "spool", "device_state", "report_log"):
-        assert bench.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
-    assert bench.database.reader.execute("SELECT * FROM removed_devices").fetchall() == [(1, "p", "device1")]
+        assert bench.ask(f"SELECT count(*) FROM {table}") == [(0,)]
+    assert bench.ask("SELECT * FROM removed_devices") == [(1, "p", "device1")]
     assert bench.history.packer.pending_points == 0
