@@ -9,17 +9,21 @@ from thingstead.bus.base import Bus
 from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model import limits
 from thingstead.model.command import Command
-from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart
+from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart, RegistryChange
+from thingstead.model.device import Device
 from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
 from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.jobs.part_turns import PartTurns
 from thingstead.services.shared.commits import Commit, settled
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 
 _encode = msgspec.json.Encoder().encode
+PAUSE_SHARE = 1.0  # pause after a part of a job, relative to its duration, for other work
+PAUSE_SHARE_AT_ONCE = 0.5  # the same for a part of a call that waits for its end
 PART_DEVICES = 250  # devices per transaction, which occupies the writer for some milliseconds
 PART_DEVICES_SLOW = 50  # the same for changes with a higher cost per device: removals, commands, pushes
 PART_VALUES = limits.KEYS_COUNT  # values that a part stores: as many as one report may have
@@ -46,8 +50,11 @@ def refusal(device_id: str, error: ThingsteadError) -> BulkItem:
 class BulkChanges:
     """Applies changes to batches of devices. With a part of a job, the progress of the job is in the same commit."""
 
-    def __init__(self, store: Store, bus: Bus, ingest: IngestService, control: ControlService) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, ingest: IngestService, control: ControlService, turns: PartTurns
+    ) -> None:
         self._store = store
+        self._turns = turns
         self._bus = bus
         self._ingest = ingest
         self._control = control
@@ -55,7 +62,8 @@ class BulkChanges:
     async def apply(
         self, project_id: str, change: BulkChange, device_ids: Sequence[str], part: JobPart | None = None
     ) -> list[BulkItem]:
-        """Applies a change to devices.
+        """Applies a change to devices, in a turn of its own. Waiting for a device takes no turn, so that other
+        parts go on meanwhile.
 
         Returns:
             An item for each device, in their order.
@@ -63,10 +71,20 @@ class BulkChanges:
         Raises:
             Unavailable: cannot be stored now; no device was changed.
         """
+        pause_share = PAUSE_SHARE_AT_ONCE if part is None else PAUSE_SHARE
         if isinstance(change, BulkCommand):
-            return await self._command(project_id, change, device_ids, part)
+            async with self._turns.paused(pause_share):
+                return await self._command(project_id, change, device_ids, part)
         if isinstance(change, BulkAttributes):
-            return await self._push(project_id, change, device_ids, part)
+            ready = [(device_id, await self._ready(project_id, device_id)) for device_id in dict.fromkeys(device_ids)]
+            async with self._turns.turn(project_id, pause_share):
+                return await self._push(change, ready, part)
+        async with self._turns.turn(project_id, pause_share):
+            return await self._change(project_id, change, device_ids, part)
+
+    async def _change(
+        self, project_id: str, change: RegistryChange, device_ids: Sequence[str], part: JobPart | None
+    ) -> list[BulkItem]:
         changed = await self._store.jobs.change(project_id, change, device_ids, part)
         done = [item.id for item in changed.items if item.result == "done"]
         for device_id in done:
@@ -104,9 +122,8 @@ class BulkChanges:
         return [amended.get(item.id, item) for item in items]
 
     async def _push(
-        self, project_id: str, change: BulkAttributes, device_ids: Sequence[str], part: JobPart | None
+        self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]], part: JobPart | None
     ) -> list[BulkItem]:
-        ready = [(device_id, await self._ready(project_id, device_id)) for device_id in dict.fromkeys(device_ids)]
         if part is not None and not await self._is_next(part):
             return []
         # No await between here and progress(): all writes are in one commit.
@@ -115,8 +132,8 @@ class BulkChanges:
             commit = self._store.jobs.progress(part, items)
         if commit is not None:
             await settled(commit)
-        for device_id, attributes in pushed:
-            self._bus.publish(AttributesPushed(project_id, device_id, attributes))
+        for device, attributes in pushed:
+            self._bus.publish(AttributesPushed(device.project_id, device.id, attributes))
         return items
 
     async def _ready(self, project_id: str, device_id: str) -> DeviceContext | BulkItem:
@@ -132,11 +149,11 @@ class BulkChanges:
 
     def _set(
         self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]]
-    ) -> tuple[Commit | None, list[BulkItem], list[tuple[str, dict[str, Any]]]]:
+    ) -> tuple[Commit | None, list[BulkItem], list[tuple[Device, dict[str, Any]]]]:
         """Adds the values to the open commit. Returns the commit, the items, and the attributes to send to each
         device."""
         items: list[BulkItem] = []
-        pushed: list[tuple[str, dict[str, Any]]] = []
+        pushed: list[tuple[Device, dict[str, Any]]] = []
         commit: Commit | None = None
         for device_id, link in ready:
             if isinstance(link, BulkItem):
@@ -154,7 +171,7 @@ class BulkChanges:
             else:
                 commit = outcome.commit
                 note_control(self._store, link.device, "push", attributes)
-                pushed.append((device_id, attributes))
+                pushed.append((link.device, attributes))
                 items.append(BulkItem(id=device_id, result="done"))
         return commit, items, pushed
 

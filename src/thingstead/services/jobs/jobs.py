@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 
 import msgspec
 import structlog
@@ -45,8 +44,6 @@ from thingstead.wire.bulk import BulkItem
 log = structlog.get_logger("thingstead.jobs")
 
 LOOK_INTERVAL_S = 60.0  # interval of checks for open and old jobs
-PAUSE_SHARE = 1.0  # pause after a part of a job, relative to its duration, for other work
-PAUSE_SHARE_AT_ONCE = 0.5  # the same for a part of a call that waits for its end
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -77,8 +74,7 @@ class JobService:
         self._store = store
         self._clock = clock
         self._devices = devices
-        self._changes = BulkChanges(store, bus, ingest, control)
-        self._turns = PartTurns(clock)
+        self._changes = BulkChanges(store, bus, ingest, control, PartTurns(clock))
         self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
 
     def start(self) -> None:
@@ -107,15 +103,8 @@ class JobService:
             return await self._create(project_id, actor, change, device_ids)
         items: list[BulkItem] = []
         for first in range(0, len(device_ids), size):
-            async with self._turn(project_id, change, PAUSE_SHARE_AT_ONCE):
-                items += await self._changes.apply(project_id, change, device_ids[first : first + size])
+            items += await self._changes.apply(project_id, change, device_ids[first : first + size])
         return items
-
-    def _turn(self, project_id: str, change: BulkChange, pause_share: float) -> AbstractAsyncContextManager[None]:
-        """A turn for one part. A part of commands takes none, because it waits for devices."""
-        if isinstance(change, BulkCommand):
-            return self._turns.paused(pause_share)
-        return self._turns.turn(project_id, pause_share)
 
     async def _select(self, project_id: str, selection: DeviceChoice) -> list[str]:
         if selection.device_filter is None:
@@ -218,8 +207,7 @@ class JobService:
         at, actor = self._clock.now_ms(), job.actor
         try:
             with acting(Author(kind=actor.kind, project_id=job.project_id, id=actor.id, at=at)):
-                async with self._turn(job.project_id, job.change, PAUSE_SHARE):
-                    await self._changes.apply(job.project_id, job.change, part.device_ids, part)
+                await self._changes.apply(job.project_id, job.change, part.device_ids, part)
         except ThingsteadError:
             raise  # cannot be stored now: retried
         except Exception:  # a bug: only this job fails
