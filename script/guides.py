@@ -14,18 +14,14 @@ from markdown_it.token import Token
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FOLDER = ROOT / "src" / "thingstead" / "api" / "documents" / "guides"
-# Guides by name: the page, and which of its chapters; empty: all of them.
-GUIDES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "devices-mqtt": ("device.md", ()),
-    "devices-http": ("device-http.md", ()),
-    "subscriptions": ("app-subscription.md", ()),
-    "limits": (
-        "limits.md",
-        ("Connections and time", "Log-in", "MQTT", "TCP", "Reports and history", "Commands", "Names and structures"),
-    ),
-}
+# Pages of the documentation by the name of their guide.
+GUIDES = {"devices-mqtt": "device.md", "devices-http": "device-http.md", "subscriptions": "app-subscription.md"}
 CODE = re.compile(r"<pre><code(?: class=\"[\w-]+\")?>(.*?)</code></pre>", re.DOTALL)
-PLACES = {page: name for name, (page, _) in GUIDES.items()} | {"refusals.md": "refusals", "api.md": ""}
+PLACES = {page: name for name, page in GUIDES.items()} | {
+    "refusals.md": "refusals",
+    "limits.md": "limits",
+    "api.md": "",
+}
 
 
 def anchor(title: str) -> str:
@@ -44,12 +40,9 @@ def target(href: str, language: str) -> str:
     return f"/docs/{language}/{place}".rstrip("/") + (f"#{part}" if part and place else "")
 
 
-def chosen(text: str, chapters: tuple[str, ...]) -> str:
-    """The chapters of a page, without its title and its link to the other language."""
-    parts = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    begin = re.sub(r"\A# .*\n|^\[(?:中文|English)\]\(.*\)\n", "", parts[0], flags=re.MULTILINE)
-    kept = [part for part in parts[1:] if not chapters or part.splitlines()[0].removeprefix("## ") in chapters]
-    return "".join((begin, *kept))
+def content(text: str) -> str:
+    """A page without its title and its link to the other language."""
+    return re.sub(r"\A# .*\n|^\[(?:中文|English)\]\(.*\)\n", "", text, flags=re.MULTILINE)
 
 
 def relinked(children: list[Token], language: str) -> list[Token]:
@@ -87,13 +80,13 @@ def rendered(text: str, language: str) -> str:
 def guides() -> dict[str, str]:
     """All guides by the name of their file."""
     made = {}
-    for name, (page, chapters) in GUIDES.items():
+    for name, page in GUIDES.items():
         for language, folder in (("en", DOCS), ("zh", DOCS / "zh")):
             path = folder / page
             if path.exists():
                 text = path.read_text(encoding="utf-8")
                 title = escape(text.partition("\n")[0].removeprefix("# "))
-                made[f"{name}.{language}.html"] = f"<h1>{title}</h1>\n{rendered(chosen(text, chapters), language)}"
+                made[f"{name}.{language}.html"] = f"<h1>{title}</h1>\n{rendered(content(text), language)}"
     return made
 
 

@@ -1,6 +1,7 @@
 """The pages below /docs: complete, small, in both languages, and without anything that a stranger could put there."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -11,10 +12,11 @@ import httpx
 import pytest
 
 from thingstead.api.app import create_app
+from thingstead.api.documents.markup import inline
 from thingstead.api.documents.serving import DEFAULT_ORIGIN
 from thingstead.api.documents.site import Site, every_page
 from thingstead.api.documents.snippets import ORIGIN
-from thingstead.api.documents.words import LANGUAGES, preferred
+from thingstead.api.documents.words import CHINESE, LANGUAGES, Words, preferred
 from thingstead.api.routes import ENDPOINTS
 from thingstead.config import ApiSettings
 from thingstead.metrics import Metrics
@@ -23,6 +25,7 @@ from thingstead.services.platform import Platform
 
 Connect = Callable[..., httpx.AsyncClient]
 ROOT = Path(__file__).resolve().parents[3]
+FOLDER = ROOT / "src" / "thingstead" / "api" / "documents"
 APP = create_app(cast(Platform, None), ApiSettings(), lambda: None, Metrics())  # pages need no service
 SITE = Site(ENDPOINTS)
 PAGES = list(every_page(SITE))
@@ -33,6 +36,18 @@ def html(language: str, name: str) -> str:
     page = SITE.page(language, name)
     assert page is not None
     return page
+
+
+class Recorded(Words):
+    """Remembers for which texts it was asked."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(language)
+        self.asked: set[str] = set()
+
+    def __call__(self, text: str) -> str:
+        self.asked.add(" ".join(text.split()))
+        return super().__call__(text)
 
 
 class Tags(HTMLParser):
@@ -96,6 +111,24 @@ def test_every_alternative_of_a_type_is_shown() -> None:
     assert '<a href="#type-Circle">Circle</a> | null' in condition
 
 
+def test_every_text_of_the_pages_is_in_chinese_and_no_translation_is_left_over() -> None:
+    asked: set[str] = set()
+    for name in ("", *SITE.titles):
+        words = Recorded("zh")
+        SITE.render(words, name)
+        asked |= words.asked
+        assert words.missing == set(), f"{name or 'the first page'}: src/thingstead/api/documents/zh.json"
+    own = json.loads((FOLDER / "zh.json").read_text(encoding="utf-8"))
+    assert set(own) - asked == set()
+
+
+def test_a_translation_has_the_code_words_of_its_text() -> None:
+    for english, chinese in CHINESE.items():
+        words = [set(re.findall(r"`([^`]+)`", text.replace("``", "`"))) for text in (english, chinese)]
+        assert words[0] == words[1], english
+        assert re.search("[一-鿿]", chinese) or english == chinese, english
+
+
 def test_the_search_finds_pages_operations_and_codes() -> None:
     for language in LANGUAGES:
         found = SITE.search(language)
@@ -122,8 +155,17 @@ def test_the_guides_are_made_from_the_documentation_as_it_is() -> None:
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    made = {path.name: path.read_text(encoding="utf-8") for path in script.FOLDER.iterdir()}
+    made = {path.name: path.read_text(encoding="utf-8") for path in script.FOLDER.glob("*.html")}
     assert made == script.guides(), "run .venv/bin/python script/guides.py"
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    page = html("en", "limits")
+    for line in (
+        (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").split("## MQTT\n")[1].split("\n## ")[0].splitlines()
+    ):
+        if line.startswith("| ") and "---" not in line:
+            assert f"<td>{inline(line.strip('|').split(' | ')[0].strip())}</td>" in page or "| What |" in line
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class OperationsPage:
 
     def _operation(self, method: str, path: str, operation: Schema) -> str:
         words, name = self._words, operation["operationId"]
-        marks = "".join(f'<em class="{kind}">{escape(label)}</em>' for kind, label in self._marks(path, operation))
+        marks = "".join(f' <em class="{kind}">{escape(label)}</em>' for kind, label in self._marks(path, operation))
         request = snippets.Request(method, path, operation)
         parts = [
             f'<article id="{name}" {self._tried(request, operation)}>',

@@ -88,8 +88,10 @@ class Shapes:
         if "enum" in schema:
             yield " ".join(f"<code>{escape(str(value))}</code>" for value in schema["enum"])
         for least, most, unit in BOUNDS:
-            if most in schema or least in schema:
-                yield f"{schema.get(least, '')}…{schema.get(most, '')} {self._words(unit)}".strip()
+            low, high = schema.get(least), schema.get(most)
+            if (low, high) != (None, None):
+                span = f"≥ {low}" if high is None else f"≤ {high}" if low is None else f"{low}…{high}"
+                yield f"{span} {self._words(unit)}".strip()
         if schema.get("default") not in (None, "", [], {}):
             yield f"{self._words('default')} <code>{escape(_text(schema['default']))}</code>"
 

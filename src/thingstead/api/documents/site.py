@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from thingstead.api.documents.guides import LIMITS, guide
 from thingstead.api.documents.markup import code_block, escape, inline, paragraphs, section, slug, table
 from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.documents.schemas import FOLDER, Schema
@@ -20,7 +21,7 @@ GUIDES = {
     "devices-http": "Devices over HTTP",
     "subscriptions": "Subscriptions of applications",
     REFUSALS: "Codes of refusals",
-    "limits": "Limits",
+    LIMITS: "Limits",
 }
 ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
 PYTHON_START = f"""\
@@ -82,7 +83,7 @@ class Site:
             return None
         made = self._pages.get((language, name))
         if made is None:
-            made = self._pages[language, name] = self._render(Words(language), name)
+            made = self._pages[language, name] = self.render(Words(language), name)
         return made
 
     def search(self, language: str) -> list[Found]:
@@ -96,7 +97,8 @@ class Site:
         found += [Found(code, texts[language], f"/docs/{language}/{REFUSALS}#{code}") for code, texts in TEXTS.items()]
         return found
 
-    def _render(self, words: Words, name: str) -> str:
+    def render(self, words: Words, name: str) -> str:
+        """A page that exists, in the language of these words."""
         language = words.language
         title = words(self.titles[name] if name else self.document["info"]["title"])
         other = next(each for each in LANGUAGES if each != language)
@@ -192,16 +194,6 @@ class Site:
         ]
         told = words("A refusal has an errcode, its kind, and a code, its reason. Both are stable; texts may change.")
         return f"<h1>{escape(words(GUIDES[REFUSALS]))}</h1><p>{told}</p>{table(('code', words('text')), rows)}"
-
-
-def guide(name: str, words: Words) -> str:
-    """A guide in its language; in English, with a remark, if it has not been translated."""
-    made = FOLDER.joinpath("guides", f"{name}.{words.language}.html")
-    remark = ""
-    if not made.is_file():
-        made = FOLDER.joinpath("guides", f"{name}.en.html")
-        remark = f'<p class="remark">{escape(words("This page is in English only."))}</p>'
-    return f"{remark}{made.read_text('utf-8').replace('http://localhost:8080', ORIGIN)}"
 
 
 def asset(name: str) -> bytes:
