@@ -167,14 +167,18 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Ends the server and its processes at once, as a crash does."""
+        self.signal(signal.SIGKILL)
         assert self.process is not None, "it was started"
-        processes = [self.process.pid, *_children(self.process.pid)]
-        for process in processes:
+        self.process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the server and its processes: SIGSTOP makes it hang, SIGCONT ends that."""
+        assert self.process is not None, "it was started"
+        for process in [self.process.pid, *_children(self.process.pid)]:
             try:
-                os.kill(process, signal.SIGKILL)
+                os.kill(process, number)
             except ProcessLookupError:
                 pass
-        self.process.wait()
 
     def stop(self) -> None:
         """Ends the server in order; its connections are broken."""

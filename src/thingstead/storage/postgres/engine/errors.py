@@ -18,6 +18,7 @@ _FIELDS = {"type_id": "type", "customer_id": "customer", "gateway_id": "gateway"
 # Classes of SQLSTATE that concern the server or the connection, not the statement: connection, resources, operator
 # intervention, system errors, and internal ones.
 _SERVER = ("08", "53", "57", "58", "F0", "XX")
+_NUL = ("22021", "22P05")  # the character NUL in a text, or escaped in JSON
 _AGAIN = ("40001", "40P01", "55P03", "25006", "26000")  # of a whole transaction, which may succeed the next time
 
 
@@ -61,7 +62,7 @@ def translated(exc: Exception) -> ThingsteadError:
     if isinstance(exc, psycopg.IntegrityError):
         return InvalidInput("bad_reference")
     if isinstance(exc, psycopg.DataError):
-        return InvalidInput("has_nul" if "NUL" in str(exc) else "not_possible")
+        return InvalidInput("has_nul" if exc.sqlstate in _NUL else "not_possible")
     return Unavailable("database_unusable", detail=_text(exc))
 
 
