@@ -94,6 +94,7 @@ def create_app(
             allow_origins=settings.cors_origins,
             allow_methods=CORS_METHODS,
             allow_headers=CORS_HEADERS,
+            expose_headers=("Retry-After",),
             max_age=3600,
         )
         app = cors

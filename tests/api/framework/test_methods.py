@@ -27,6 +27,7 @@ async def test_browsers_of_configured_origins_may_call(connect: Connect) -> None
     assert response.headers["access-control-allow-origin"] == "https://panel.example"
     response = await client.post("/open", json={"name": "a"}, headers={"Origin": "https://panel.example"})
     assert response.headers["access-control-allow-origin"] == "https://panel.example"
+    assert response.headers["access-control-expose-headers"] == "Retry-After"
 
 
 async def test_browsers_may_ask_for_a_head_with_a_credential(connect: Connect) -> None:
