@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from tests.api.registry.house import Api, House
+from tests.api.registry.test_device_list import connect_device
 from thingstead.model import limits
+from thingstead.services.commands import control
 from thingstead.services.registry.new_device import NewDevice, draw_device
 
 MANY = 25_000
@@ -81,6 +83,30 @@ async def test_a_job_goes_on_after_a_restart_with_the_devices_of_its_start(
     [item] = found["items"]
     assert (item["id"], item["result"], item["code"]) == (crowd[-1], "refused", "no_such_device")
     assert await tagged(api) == MANY - 1
+
+
+async def test_a_job_does_not_wait_for_the_devices_of_another_project(
+    api: Api, stranger: Api, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "HANDOVER_TIMEOUT_S", 600)
+    now, count = house.clock.now_ms(), limits.DEVICES_PER_REQUEST + 1
+    jobs: list[str] = []
+    wanted: list[tuple[Api, str, dict[str, Any]]]
+    wanted = [(api, "control/devices/command", {"method": "open"}), (stranger, "devices_tags", {"tags": {"site": "x"}})]
+    for number, (each, path, what) in enumerate(wanted):
+        drafts = [
+            draw_device(each.project_id, NewDevice(name="d"), now, f"{number}d{index:06}") for index in range(count)
+        ]
+        await house.store.devices.create_many(drafts)
+        await connect_device(house, each, drafts[0].id)  # no connection of it takes a command
+        jobs.append((await each.call("POST", path, {"filter": {}, "total": count, **what}))["job"])
+    running = asyncio.create_task(house.platform.jobs.run())
+    await until(house, stranger, jobs[1], count)
+    assert (await api.get(f"job/{jobs[0]}"))["state"] != "done"
+    late = (await stranger.call("POST", "devices_tags", {"filter": {}, "total": count, "tags": {"floor": "1"}}))["job"]
+    await until(house, stranger, late, count)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_pushes_of_a_job_are_counted_in_the_commit_that_keeps_them(api: Api, house: House) -> None:

@@ -1,7 +1,7 @@
 """Changes many devices in one call: up to 1,000 at once, more by a job in the background."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import structlog
@@ -24,7 +24,6 @@ from thingstead.model.console.bulk import (
     BulkType,
     Job,
     JobState,
-    OpenJob,
 )
 from thingstead.model.device import DeviceFilter
 from thingstead.model.limits import Problems
@@ -43,6 +42,7 @@ from thingstead.wire.bulk import BulkItem
 
 log = structlog.get_logger("thingstead.jobs")
 
+RETRY_S = 5.0  # delay before the jobs of a project are tried again that could not go on
 LOOK_INTERVAL_S = 60.0  # interval of checks for open and old jobs
 DAY_MS = 24 * 3600 * 1000
 
@@ -58,8 +58,8 @@ class DeviceChoice(msgspec.Struct, frozen=True, kw_only=True):
 class JobService:
     """Changes of many devices. :meth:`start` continues the jobs of an earlier run.
 
-    One task applies the parts of all jobs: jobs of one project in order, projects in turns. Calls and jobs apply one
-    part at a time, with a pause after each, so that other work is not held up.
+    Jobs of one project are done in order, those of several side by side. Calls and jobs apply one part at a time,
+    projects in turns, with a pause after each, so that other work is not held up.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class JobService:
         self._clock = clock
         self._devices = devices
         self._changes = BulkChanges(store, bus, ingest, control, PartTurns(clock))
+        self._created = asyncio.Event()
         self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
 
     def start(self) -> None:
@@ -134,6 +135,7 @@ class JobService:
         size = part_size(change)
         parts = [device_ids[first : first + size] for first in range(0, len(device_ids), size)]
         await self._store.jobs.create(job, parts, limits.JOBS_OPEN_COUNT)
+        self._created.set()
         self._task.want()
         return job
 
@@ -184,19 +186,46 @@ class JobService:
         return await self._store.jobs.get(project_id, job_id)
 
     async def run(self) -> None:
-        """Applies parts until no job is open; then removes old jobs."""
-        turns: OrderedDict[str, None] = OrderedDict()
-        while open_jobs := await self._store.jobs.list_open():
-            of_project: dict[str, OpenJob] = {}
-            for job in open_jobs:
-                of_project.setdefault(job.project_id, job)
-            for project_id in of_project:
-                turns.setdefault(project_id)
-            turn = next(project_id for project_id in turns if project_id in of_project)
-            turns.move_to_end(turn)
-            await self._do_part(await self._store.jobs.get(turn, of_project[turn].id))
+        """Applies the parts of all open jobs; then removes old jobs. Each project has a worker of its own, so that none
+        waits for the devices of another. A worker that fails is started again after RETRY_S."""
+        workers: dict[str, asyncio.Task[None]] = {}
+        held: dict[str, float] = {}  # until when failed projects wait, in s
+        try:
+            while True:
+                self._created.clear()
+                now_s = asyncio.get_running_loop().time()
+                for project_id in dict.fromkeys(job.project_id for job in await self._store.jobs.list_open()):
+                    if project_id not in workers and held.get(project_id, 0.0) <= now_s:
+                        workers[project_id] = asyncio.create_task(self._work(project_id), name="jobs of a project")
+                if not workers:
+                    break
+                await self._news(workers.values())
+                for project_id in [project_id for project_id, worker in workers.items() if worker.done()]:
+                    failure = workers.pop(project_id).exception()
+                    if failure is not None:
+                        if not workers:
+                            raise failure
+                        held[project_id] = asyncio.get_running_loop().time() + RETRY_S
+        finally:
+            for worker in workers.values():
+                worker.cancel()
+            if workers:
+                await asyncio.wait(workers.values())
         before = self._clock.now_ms() - limits.JOBS_KEPT_DAYS * DAY_MS
         await self._store.jobs.prune(before, limits.JOBS_KEPT_COUNT)
+
+    async def _news(self, workers: Iterable[asyncio.Task[None]]) -> None:
+        """Waits until a worker has ended, a job was created, or a failed worker may be due."""
+        created = asyncio.create_task(self._created.wait())
+        try:
+            await asyncio.wait({created, *workers}, timeout=RETRY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            created.cancel()
+
+    async def _work(self, project_id: str) -> None:
+        """Applies the parts of a project's jobs, oldest job first, until none is open."""
+        while job := next((job for job in await self._store.jobs.list_open() if job.project_id == project_id), None):
+            await self._do_part(await self._store.jobs.get(project_id, job.id))
 
     async def _do_part(self, job: Job) -> None:
         part = await self._store.jobs.next_part(job.id)
