@@ -75,7 +75,7 @@ BY_PATH: dict[str, str] = {
     "job_id": "j2b6q4wn",
     "view_id": "v5w1x8yz",
     "admin_id": "a3d9m1np",
-    "app_id": "p7w2m5kd",
+    "app_id": "b8p4l1ct",
     "notify_group_id": "n6g2t4hk",
     "session_id": "s9e3s5nq",
     "id": "c0m3a4n5",

@@ -33,9 +33,8 @@ def _remark(words: Words) -> str:
 
 def _limits() -> str:
     """The chapters of docs/limits.md that concern devices: paragraphs and tables."""
-    first, *chapters = re.split(r"^#+ ", FOLDER.joinpath("guides", "limits.md").read_text("utf-8"), flags=re.MULTILINE)[
-        1:
-    ]
+    text = FOLDER.joinpath("guides", "limits.md").read_text("utf-8")
+    first, *chapters = re.split(r"^#+ ", text, flags=re.MULTILINE)[1:]
     title, _, told = first.partition("\n")
     parts = [f"<h1>{escape(title)}</h1>", _blocks(told)]
     for chapter in chapters:

@@ -26,6 +26,7 @@ SCRIPT_CREDENTIALS: Mapping[str, Mapping[str, str]] = {
     "": {},
 }
 LOG_IN = "open_session"  # its answer sets the cookie of a session
+STREAM = "config"  # of custom data
 PLANES = {"/device/v1/": "HttpDevice", "/app/device/v1/": "AppDevice"}
 
 
@@ -54,7 +55,7 @@ class Request:
         content: Schema = operation.get("requestBody", {}).get("content", {})
         self.is_file = BYTES in content
         self.body: Any = content.get("application/json", {}).get("example")
-        self.has_json = "application/json" in content
+        self.has_json = "application/json" in content and method != "GET"  # browsers send none with GET
         security = operation["security"]
         self.credential: str = next(iter(security[0]), "") if security else ""
         self.file = next((kind for kind in operation["responses"]["200"].get("content", ()) if "json" not in kind), "")
@@ -62,6 +63,8 @@ class Request:
     def path(self, access_token: str) -> str:
         """The path with example values; ``access_token`` stands for that of a device."""
         values = {**BY_PATH, "access_token": access_token}
+        if "/data/" in self.template:
+            values["identifier"] = STREAM
         filled = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], self.template)
         return f"{filled}?{self.query}" if self.query else filled
 
@@ -94,7 +97,7 @@ def python(request: Request) -> str:
     if plane:
         names = sorted({"Certificate", plane, *(("PastReport",) if "PastReport" in call else ())})
         opened = f'device = {plane}("{ORIGIN}", Certificate(access_token, project_key))'
-        return f"from thingstead_client import {', '.join(names)}\n\n{opened}\n{call}"
+        return f"from thingstead_client import {', '.join(names)}\n\n{opened}\n{call}\ndevice.close()"
     login = "AdministratorLogin" if request.credential == "administratorToken" else "ApplicationKeys"
     keys = "app_id, account, password" if login == "AdministratorLogin" else "app_id, access_key, secret_key"
     use = f"for item in api.{call}:\n        print(item)" if request.each else f"answer = api.{call}"

@@ -52,7 +52,7 @@ THOROUGH: Mapping[str, Any] = {
     "raise_count": 3,
     "cool_down_ms": 300_000,
     "schedule": {"timezone": "Asia/Shanghai", "hours": [{"days": [1, 2, 3, 4, 5], "from": "22:00", "to": "06:00"}]},
-    "notify": [{"group": "g5n2b7ws"}],
+    "notify": [{"group": "n6g2t4hk"}],
 }
 
 
