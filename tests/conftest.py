@@ -48,6 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = seed
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Does not even read what ``--quick`` takes nothing of."""
+    return True if config.getoption("--quick") and lasts(collection_path) else None
+
+
+def lasts(path: Path) -> bool:
+    """Whether ``--quick`` takes nothing of a file or folder of tests."""
+    return path.name in SLOW_ROOMS or path.parent.name in SLOW_ROOMS or path.stem.rpartition("_")[2] in SLOW_FILES
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
         terminalreporter.write_line(f"{SEED_VARIABLE}={seed_of(config)} repeats this run")
@@ -64,8 +74,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     first: dict[Path, pytest.Item] = {}
     for item in items:
-        slow = item.path.parent.name in SLOW_ROOMS or item.path.stem.rpartition("_")[2] in SLOW_FILES
-        if not slow and not any(item.iter_markers("external")):
+        if not any(item.iter_markers("external")):
             first.setdefault(item.path, item)
     chosen = set(first.values())
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])

@@ -1,6 +1,7 @@
 """Every refusal has a code with texts in both languages; docs/refusals.md has each of them."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,12 +75,16 @@ REFUSING = {
     "limits.require_id": 1,
 }
 NO_ARGS_OF_TEXTS = {"errors", "retry_after_s", "counted", "info"}
-SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
+
+
+@functools.cache
+def sources() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "src").rglob("*.py"))}
 
 
 def refusals() -> Iterator[tuple[str, str, set[str]]]:
     """Where, code, and the names of the arguments of each refusal whose code stands in the source."""
-    for path, tree in SOURCES.items():
+    for path, tree in sources().items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call):
                 continue
@@ -106,7 +111,7 @@ def test_whatever_is_refused_has_a_code_with_texts_and_their_arguments() -> None
 def test_no_code_is_there_for_nothing() -> None:
     texts = {
         node.value
-        for tree in SOURCES.values()
+        for tree in sources().values()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
