@@ -33,7 +33,7 @@ class Backend:
         return await self.open()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "postgres"])
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     backend = Backend(_sqlite(request) if request.param == "sqlite" else _postgres(request))
     yield backend

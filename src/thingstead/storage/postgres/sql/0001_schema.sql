@@ -30,6 +30,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100 AS $$
     SELECT NULL, e.value FROM json_array_elements_text(CASE WHEN whole LIKE '[%' THEN whole::json ELSE '[]' END) e
 $$;
 
+CREATE FUNCTION json_replace(whole text, path_1 text, value_1 json, path_2 text, value_2 json) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT json_object_agg(m.key, CASE '$.' || m.key WHEN path_1 THEN value_1 WHEN path_2 THEN value_2 ELSE m.value END)
+    FROM json_each(whole::json) m
+$$;
+
 CREATE FUNCTION group_concat_next(so_far text, next text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN so_far IS NULL THEN next ELSE so_far || coalesce(',' || next, '') END;
 

@@ -84,6 +84,7 @@ class Layout(Generic[S]):
         columns = ", ".join((*self._written, *(derived or {})))
         marks = ", ".join("?" * (len(self._written) + len(self._derived)))
         self._table = table
+        self._returning = " RETURNING number" if "number" in counted else ""
         self._scope = scope
         self.kind = kind
         self._secret = frozenset(secret)
@@ -129,7 +130,8 @@ class Layout(Generic[S]):
 
     def add(self, connection: Connection, value: S) -> int:
         """Inserts a row. Returns its number, if the table has one."""
-        number = connection.execute(self.insert, self.row(value)).lastrowid or 0
+        added = connection.execute(self.insert + self._returning, self.row(value))
+        number = added.fetchone()[0] if self._returning else 0
         self._note(value, "create", {}, self._members(value))
         return number
 

@@ -21,25 +21,25 @@ class _Noun(NamedTuple):
 
     kind: FoundKind
     table: str
-    text: str = "search_form(name || char(10) || id)"
+    columns: tuple[str, ...] = ("name", "id")
     detail: str = "''"
 
 
 _NOUNS = (
-    _Noun("device", "devices", "search_text", "coalesce(device_key, '')"),
     _Noun("type", "device_types"),
     _Noun("group", "device_groups"),
-    _Noun("customer", "customers", "search_form(name || char(10) || account || char(10) || id)", "account"),
+    _Noun("customer", "customers", ("name", "account", "id"), "account"),
     _Noun("alarm_rule", "alarm_rules"),
     _Noun("notify_group", "notify_groups"),
 )
 # Objects are ordered by the position of the text.
-_FIND = """
+_FIND_DEVICES = """
 WITH found AS MATERIALIZED (
-    SELECT id, instr({text}, ?2) AS place, create_time FROM {table} WHERE project_id = ?1 AND instr({text}, ?2) > 0
+    SELECT id, instr(search_text, ?2) AS place, create_time FROM devices
+    WHERE project_id = ?1 AND instr(search_text, ?2) > 0
 )
-SELECT t.id, t.name, {detail}, (SELECT count(*) FROM found) FROM
-    (SELECT id, place, create_time FROM found ORDER BY place, create_time, id LIMIT ?3) f JOIN {table} t ON t.id = f.id
+SELECT t.id, t.name, coalesce(t.device_key, ''), (SELECT count(*) FROM found) FROM
+    (SELECT id, place, create_time FROM found ORDER BY place, create_time, id LIMIT ?3) f JOIN devices t ON t.id = f.id
 ORDER BY f.place, f.create_time, f.id
 """
 
@@ -54,7 +54,8 @@ class SqlDesk:
         form = search_form(text)
 
         def run(connection: Connection) -> SearchInfo:
-            found = [_find(connection, noun, (project_id, form, limit)) for noun in _NOUNS]
+            found = [_find_devices(connection, project_id, form, limit)]
+            found += [_find(connection, noun, project_id, form, limit) for noun in _NOUNS]
             return SearchInfo(found=[each for each in found if each.items])
 
         return await self._access.read(run)
@@ -105,16 +106,30 @@ class SqlDesk:
         await self._access.write(run)
 
 
-def _find(connection: Connection, noun: _Noun, parameters: tuple[str, str, int]) -> FoundItems:
-    sql = _FIND.format(text=noun.text, table=noun.table, detail=noun.detail)
-    rows = connection.execute(sql, parameters).fetchall()
+def _find_devices(connection: Connection, project_id: str, form: str, limit: int) -> FoundItems:
+    rows = connection.execute(_FIND_DEVICES, (project_id, form, limit)).fetchall()
     items = [FoundItem(id=row_id, name=name, detail=detail or UNSET) for row_id, name, detail, _ in rows]
-    return FoundItems(kind=noun.kind, total=rows[0][3] if rows else 0, items=items)
+    return FoundItems(kind="device", total=rows[0][3] if rows else 0, items=items)
+
+
+def _find(connection: Connection, noun: _Noun, project_id: str, form: str, limit: int) -> FoundItems:
+    """Reads all objects of the kind: there are far fewer than devices, and no database compares texts as people do."""
+    columns = ", ".join(noun.columns)
+    sql = f"SELECT id, name, {noun.detail}, create_time, {columns} FROM {noun.table} WHERE project_id = ?"  # noqa: S608 - ours
+    places: list[tuple[int, int, str, str, str]] = []
+    for row_id, name, detail, create_time, *texts in connection.execute(sql, (project_id,)):
+        place = search_form("\n".join(texts)).find(form)
+        if place >= 0:
+            places.append((place, create_time, row_id, name, detail))
+    items = [
+        FoundItem(id=row_id, name=name, detail=detail or UNSET) for *_, row_id, name, detail in sorted(places)[:limit]
+    ]
+    return FoundItems(kind=noun.kind, total=len(places), items=items)
 
 
 def _require_view(
     connection: Connection, project_id: str, admin_id: str, view_id: str, *, shared: bool = False
 ) -> None:
-    sql = "SELECT 1 FROM device_views WHERE id = ? AND project_id = ? AND (admin_id = ? OR (? AND shared = 1))"
-    if connection.execute(sql, (view_id, project_id, admin_id, shared)).fetchone() is None:
+    sql = "SELECT 1 FROM device_views WHERE id = ? AND project_id = ? AND (admin_id = ? OR shared = ?)"
+    if connection.execute(sql, (view_id, project_id, admin_id, 1 if shared else None)).fetchone() is None:
         raise NotFound("no_such_view")

@@ -34,7 +34,7 @@ WHERE job_id = ? AND position = ?
 """
 _COUNT_UP = """
 UPDATE jobs SET done = done + ?, unchanged = unchanged + ?, refused = refused + ?,
-    state = iif(state = 'queued', 'running', state)
+    state = CASE state WHEN 'queued' THEN 'running' ELSE state END
 WHERE id = ?
 """
 _ADD_REFUSAL = """
@@ -45,7 +45,7 @@ _OLD = """
 SELECT number FROM jobs WHERE end_time > 0 AND end_time < ?1
 UNION ALL
 SELECT number FROM (SELECT number, end_time, row_number() OVER (PARTITION BY project_id ORDER BY number DESC) AS place
-                    FROM jobs)
+                    FROM jobs) placed
 WHERE place > ?2 AND end_time > 0
 LIMIT ?3
 """
@@ -187,7 +187,9 @@ class SqlJobs:
     async def prune(self, before: int, most: int) -> None:
         def run(connection: Connection) -> int:
             numbers = [row[0] for row in connection.execute(_OLD, (before, most, PRUNED_AT_ONCE))]
-            connection.execute("DELETE FROM jobs WHERE number IN (SELECT value FROM json_each(?))", (to_json(numbers),))
+            connection.execute(
+                "DELETE FROM jobs WHERE number IN (SELECT CAST(value AS BIGINT) FROM json_each(?))", (to_json(numbers),)
+            )
             return len(numbers)
 
         while await self._access.write(run) == PRUNED_AT_ONCE:

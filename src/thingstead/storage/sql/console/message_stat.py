@@ -21,11 +21,12 @@ _TABLES = (("message_minutes", MINUTE_MS, MINUTES_KEPT_MS), ("message_hours", HO
 
 def _add(table: str) -> str:
     """Adds to the row of a project and span, or creates it."""
-    more = ", ".join(f"{name} = {name} + excluded.{name}" for name in _COUNTED)
+    more = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _COUNTED)
     return (
         f"INSERT INTO {table} (project_id, ts, {', '.join(_COLUMNS)}) "  # noqa: S608 - our own words
-        f"VALUES ({', '.join('?' * (len(_COLUMNS) + 2))}) ON CONFLICT DO UPDATE SET {more}, "
-        "online_max = max(online_max, excluded.online_max), online_min = min(online_min, excluded.online_min)"
+        f"VALUES ({', '.join('?' * (len(_COLUMNS) + 2))}) ON CONFLICT (project_id, ts) DO UPDATE SET {more}, "
+        f"online_max = max({table}.online_max, excluded.online_max), "
+        f"online_min = min({table}.online_min, excluded.online_min)"
     )
 
 

@@ -32,7 +32,7 @@ DIRECT, SUB_DEVICE, GATEWAY = "1", "2", "3"  # the conn_type of a type; a device
 _ROWS = """
 SELECT d.id, d.name, d.number, d.tags, d.type_id, d.customer_id, d.gateway_id, coalesce(t.conn_type, '1')
 FROM devices d LEFT JOIN device_types t ON t.id = d.type_id
-WHERE +d.project_id = ?1 AND d.id IN (SELECT value FROM json_each(?2))
+WHERE d.project_id || '' = ?1 AND d.id IN (SELECT value FROM json_each(?2))
 """
 _ADD_MEMBER = """
 INSERT INTO device_group_members (group_id, create_time, device_id, device_number)

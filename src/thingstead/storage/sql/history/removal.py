@@ -50,8 +50,9 @@ def drop_step(connection: Connection, number: int | None = None) -> bool:
     A step deletes at most ``BLOCKS_PER_DELETE`` blocks or ``ROWS_PER_DELETE`` rows of one table. The mark is deleted
     last.
     """
-    sql = "SELECT number, project_id, device_id FROM removed_devices WHERE ?1 IS NULL OR number = ?1 LIMIT 1"
-    row = connection.execute(sql, (number,)).fetchone()
+    which = "" if number is None else " WHERE number = ?"
+    sql = f"SELECT number, project_id, device_id FROM removed_devices{which} LIMIT 1"  # noqa: S608 - ours
+    row = connection.execute(sql, () if number is None else (number,)).fetchone()
     if row is None:
         return False
     number, project_id, device_id = row

@@ -19,7 +19,7 @@ SESSIONS = Layout("browser_sessions", BrowserSession)
 # Sessions of an administrator beyond a number, least recently used first; the new one is inserted already.
 _SURPLUS = """
 id IN (SELECT id FROM browser_sessions WHERE admin_id = ?1 AND id <> ?2
-       ORDER BY last_seen_at DESC, id LIMIT -1 OFFSET ?3)
+       ORDER BY last_seen_at DESC, id LIMIT 1000000 OFFSET ?3)
 """
 # The least recently used session of the project with the most sessions.
 _OF_THE_FULLEST = """

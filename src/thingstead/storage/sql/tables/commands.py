@@ -23,23 +23,25 @@ _WANTED = "device_id = ? AND create_time BETWEEN ? AND ?"
 # Without INDEXED BY the planner uses an index over all commands of the device, and reads their rows.
 _OPEN = "FROM commands INDEXED BY commands_open WHERE device_id = ? AND open = 1"
 _CHANGED = "SELECT device_id, command_id, method, state, reason FROM commands WHERE id = ?"
-_ENDS_AS_IT_IS = "(NOT reply_defined AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
+_ENDS_AS_IT_IS = "(reply_defined = 0 AND (state = 'delivered' OR (state = 'sent' AND sent_qos = 0)))"
 _REASON = (
     "CASE WHEN state = 'queued' THEN 'no connection accepted it in time'"
-    " WHEN state = 'sent' AND sent_qos > 0 AND NOT reply_defined THEN 'the device did not acknowledge it in time'"
+    " WHEN state = 'sent' AND sent_qos > 0 AND reply_defined = 0 THEN 'the device did not acknowledge it in time'"
     " ELSE 'the device did not reply in time' END"
 )
 _END = (
-    f"UPDATE commands SET open = 0, update_time = iif({_ENDS_AS_IT_IS}, update_time, ?),"  # noqa: S608 - parts of ours
-    f" reason = iif({_ENDS_AS_IT_IS}, reason, {_REASON}), state = iif({_ENDS_AS_IT_IS}, state, 'expired') WHERE id = ?"
+    f"UPDATE commands SET open = 0, update_time = CASE WHEN {_ENDS_AS_IT_IS} THEN update_time ELSE ? END,"  # noqa: S608 - parts of ours
+    f" reason = CASE WHEN {_ENDS_AS_IT_IS} THEN reason ELSE {_REASON} END,"
+    f" state = CASE WHEN {_ENDS_AS_IT_IS} THEN state ELSE 'expired' END WHERE id = ?"
 )
 _SET_BACK = """
-UPDATE commands SET expire_time = min(expire_time, ?1 + iif(create_time > ?1, expire_time - create_time, ?2))
+UPDATE commands
+SET expire_time = min(expire_time, ?1 + CASE WHEN create_time > ?1 THEN expire_time - create_time ELSE ?2 END)
 WHERE open = 1 AND (create_time > ?1 OR (state <> 'queued' AND update_time > ?1))
 """
 _ONLINE = """
 SELECT d.id FROM devices d JOIN sessions s ON s.device_number = d.number
-WHERE +d.project_id = ? AND d.id IN (SELECT value FROM json_each(?))
+WHERE d.project_id || '' = ? AND d.id IN (SELECT value FROM json_each(?))
 """
 _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 
@@ -122,17 +124,18 @@ class SqlCommands:
     async def find_open(
         self, device_id: str, *, command_id: int | None = None, method: str | None = None, newest: bool = False
     ) -> str | None:
+        wanted = "" if command_id is None else " AND command_id = ?"
+        wanted += "" if method is None else " AND method = ?"
         row = await self._access.one(
-            f"SELECT id {_OPEN} AND (? IS NULL OR command_id = ?) AND (? IS NULL OR method = ?)"
-            f" ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT 1",
-            (device_id, command_id, command_id, method, method),
+            f"SELECT id {_OPEN}{wanted} ORDER BY seq {'DESC' if newest else 'ASC'} LIMIT 1",
+            (device_id, *(value for value in (command_id, method) if value is not None)),
         )
         return None if row is None else row[0]
 
     async def issued_lately(self, device_id: str, command_id: int, method: str, among: int) -> bool:
         row = await self._access.one(
             "SELECT 1 FROM (SELECT command_id, method FROM commands WHERE device_id = ? ORDER BY seq DESC LIMIT ?)"
-            " WHERE command_id = ? AND method = ?",
+            " latest WHERE command_id = ? AND method = ?",
             (device_id, among, command_id, method),
         )
         return row is not None

@@ -36,6 +36,7 @@ _OF_PROTOCOL = "SELECT device_number FROM sessions WHERE project_id = ? AND prot
 _MEMBERS = "SELECT device_number FROM device_group_members WHERE group_id IN (SELECT value FROM json_each(?))"
 _ACTIVE = "SELECT device_number FROM device_state WHERE newest_uplink >= ?"
 _ANY_OF = "IN (SELECT value FROM json_each(?))"
+_ANY_NUMBER_OF = "IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
 
 class Conditions:
@@ -113,9 +114,7 @@ def add_rest(
     if device_filter.protocol is not None:
         where.add(f"d.number IN ({_OF_PROTOCOL})", project_id, device_filter.protocol)
     if device_filter.active is not None:
-        active = (
-            f"(d.number IN (SELECT device_number FROM device_state WHERE newest_uplink >= ?) OR d.number {_ANY_OF})"  # noqa: S608
-        )
+        active = f"(d.number IN ({_ACTIVE}) OR d.number {_ANY_NUMBER_OF})"
         where.add(active if device_filter.active else f"NOT {active}", device_filter.active_since, to_json(fresh))
     _add_excluded(where, connection, project_id, device_filter)
 

@@ -35,18 +35,21 @@ _OF_GROUPS = "JOIN device_group_members x ON x.device_number = d.number JOIN dev
 _OF_ALARMS = """
 LEFT JOIN (SELECT device_id, max(alarm_level) AS level FROM open_alarms WHERE project_id = ? GROUP BY device_id) x
 ON x.device_id = d.id"""
+_IS_ONLINE = "CASE WHEN EXISTS (SELECT 1 FROM sessions x WHERE x.device_number = d.number) THEN 1 ELSE 0 END"
 _IS_ACTIVE = """
-d.number IN (SELECT device_number FROM device_state WHERE newest_uplink >= ?)
-OR d.number IN (SELECT value FROM json_each(?))"""
+CASE WHEN d.number IN (SELECT device_number FROM device_state WHERE newest_uplink >= ?)
+OR d.number IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) THEN 1 ELSE 0 END"""
 
 _FACETS: dict[FacetName, _Facet] = {
     "type": _Facet("n.id", _OF_TYPE, "n.name", free={"type_id": None}, excluded={"type_ids": ()}),
     "customer": _Facet("n.id", _OF_CUSTOMER, "n.name", free={"customer_id": None}, excluded={"customer_ids": ()}),
     "gateway": _Facet("n.id", _OF_GATEWAY, "n.name", free={"gateway_id": None}, excluded={"gateway_ids": ()}),
     "group": _Facet("n.id", _OF_GROUPS, "n.name", free={"group_ids": ()}, excluded={"group_ids": ()}),
-    "online": _Facet("EXISTS (SELECT 1 FROM sessions x WHERE x.device_number = d.number)", free={"online": None}),
+    "online": _Facet(_IS_ONLINE, free={"online": None}),
     "active": _Facet(_IS_ACTIVE, free={"active": None}),
-    "alarm_level": _Facet("coalesce(x.level, 'none')", _OF_ALARMS, free={"alarm": None}, excluded={"alarm": None}),
+    "alarm_level": _Facet(
+        "coalesce(CAST(x.level AS TEXT), 'none')", _OF_ALARMS, free={"alarm": None}, excluded={"alarm": None}
+    ),
     "conn_type": _Facet(
         "coalesce(n.conn_type, '1')", "LEFT JOIN device_types n ON n.id = d.type_id", free={"conn_type": None}
     ),
@@ -113,7 +116,7 @@ def facet(
     WITH d AS (
         SELECT d.number, d.id, d.type_id, d.customer_id, d.gateway_id, d.tags FROM {chosen.source} WHERE {chosen.where}
     )
-    SELECT {found.value}, count(*), {found.name} FROM d {found.joined} WHERE {found.where}
+    SELECT {found.value}, count(*), min({found.name}) FROM d {found.joined} WHERE {found.where}
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {FACET_VALUES_COUNT}
     """  # noqa: S608 - words of our modules
     return _values(connection.execute(sql, (*chosen.parameters, *parameters)))

@@ -29,7 +29,8 @@ LEFT JOIN (SELECT device_id, max(alarm_level) AS level FROM open_alarms WHERE pr
 ON a.device_id = d.id"""
 _UPLINKS = """
 LEFT JOIN device_state u ON u.device_number = d.number
-LEFT JOIN (SELECT CAST(key AS INTEGER) AS number, value AS ts FROM json_each(?)) f ON f.number = d.number"""
+LEFT JOIN (SELECT CAST(key AS BIGINT) AS number, CAST(value AS BIGINT) AS ts FROM json_each(?)) f
+ON f.number = d.number"""
 
 
 class Fresh(NamedTuple):
@@ -114,8 +115,8 @@ def select(
         return _select_members(where, connection, project_id, device_filter, key, fresh, rows=rows)
     if _needs_project(device_filter):
         # With a keyword also if there is an owner: the index with the texts is by project.
-        # Named devices are found by their ids: `+` keeps the planner from reading all of the project.
-        where.add("+d.project_id = ?" if device_filter.ids else "d.project_id = ?", project_id)
+        # Named devices are found by their ids: the expression keeps the planner from reading all of the project.
+        where.add("d.project_id || '' = ?" if device_filter.ids else "d.project_id = ?", project_id)
     add_texts(where, device_filter)
     add_online(where, device_filter, "d.number")
     columns, joined, parameters = _order(key, project_id, fresh)

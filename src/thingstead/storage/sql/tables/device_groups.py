@@ -18,7 +18,7 @@ MEMBERS_PER_STEP = 2_000  # removed in one transaction when a group is deleted
 
 _LIES_BELOW = """
 WITH RECURSIVE below (id) AS (
-    VALUES (?1)
+    SELECT id FROM device_groups WHERE id = ?1
     UNION
     SELECT device_groups.id FROM device_groups JOIN below ON device_groups.parent_id = below.id
 )
@@ -54,7 +54,7 @@ _COUNT_MEMBERS = """
 SELECT groups, count(*) FROM (
     SELECT group_concat(g.id) AS groups FROM device_groups g
     JOIN device_group_members m ON m.group_id = g.id WHERE g.project_id = ? GROUP BY m.device_number
-) GROUP BY groups
+) of_device GROUP BY groups
 """
 
 _ADD_MEMBERS = """

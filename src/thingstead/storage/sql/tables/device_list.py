@@ -69,8 +69,8 @@ SELECT (SELECT count(*) FROM devices WHERE project_id = ?1),
 
 _ALARM_STAT = """
 SELECT (SELECT count(*) FROM devices WHERE project_id = ?1), count(*),
-       total(level = 1), total(level = 2), total(level = 3)
-FROM (SELECT max(alarm_level) AS level FROM open_alarms WHERE project_id = ?1 GROUP BY device_id)
+       count(*) FILTER (WHERE level = 1), count(*) FILTER (WHERE level = 2), count(*) FILTER (WHERE level = 3)
+FROM (SELECT max(alarm_level) AS level FROM open_alarms WHERE project_id = ?1 GROUP BY device_id) alarmed
 """
 
 
@@ -104,7 +104,7 @@ class DeviceList:
                 return [], False, 0
             numbers, parameters = selection.numbers(page)
             order = Order(BY_PLACE, page.descending)
-            source = f"({numbers}) p CROSS JOIN devices d ON d.number = p.number {_JOINED}"
+            source = f"({numbers}) p LEFT JOIN devices d ON d.number = p.number {_JOINED}"
             sql = f"SELECT {_COLUMNS}, p.first FROM {source} ORDER BY {order}"  # noqa: S608 - words of our modules
             found, more = fetch(connection.execute(sql, parameters), page)
             tells_total = page.cursor is None and (found or page.offset == 0)
@@ -186,7 +186,7 @@ class DeviceList:
         total, alarmed, *levels = await self._access.read(
             lambda connection: connection.execute(_ALARM_STAT, (project_id,)).fetchone()
         )
-        level_1, level_2, level_3 = map(int, levels)
+        level_1, level_2, level_3 = levels
         return DevicesAlarmStat(
             device_total=total,
             alarm_1_total=level_1,

@@ -64,7 +64,7 @@ class SqlDeviceTypes:
         return DEVICE_TYPES.load(row) if row is not None else None
 
     async def count_self_created(self, project_id: str) -> int:
-        sql = "SELECT coalesce(sum(device_count), 0) FROM device_types WHERE project_id = ? AND auto_create"
+        sql = "SELECT coalesce(sum(device_count), 0) FROM device_types WHERE project_id = ? AND auto_create = 1"
         [(count,)] = await self._access.all(sql, (project_id,))
         return int(count)
 

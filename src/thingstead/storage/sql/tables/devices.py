@@ -161,8 +161,8 @@ class SqlDevices:
 def require_devices(connection: Connection, project_id: str, device_ids: Sequence[str]) -> None:
     """Raises NotFound, which names the first, if any of these is not a device of the project."""
     row = connection.execute(
-        "SELECT value FROM json_each(?) WHERE NOT EXISTS"
-        " (SELECT 1 FROM devices WHERE devices.id = json_each.value AND devices.project_id = ?) LIMIT 1",
+        "SELECT value FROM json_each(?) e WHERE NOT EXISTS"
+        " (SELECT 1 FROM devices WHERE devices.id = e.value AND devices.project_id = ?) LIMIT 1",
         (to_json(device_ids), project_id),
     ).fetchone()
     if row is not None:

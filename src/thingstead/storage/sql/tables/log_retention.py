@@ -28,9 +28,10 @@ class _Log(NamedTuple):
 _LOGS: dict[LogKind, _Log] = {
     "event": _Log("events", "ts", "true"),
     "command": _Log("commands", "create_time", "open = 0"),
-    "alarm": _Log("alarms", "raised_at", "cleared_at NOT NULL"),
-    "notice": _Log("notices", "create_time", "state NOT IN ('waiting', 'held') AND device_id NOT NULL"),
+    "alarm": _Log("alarms", "raised_at", "cleared_at IS NOT NULL"),
+    "notice": _Log("notices", "create_time", "state NOT IN ('waiting', 'held') AND device_id IS NOT NULL"),
 }
+_THESE = "seq IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
 
 
 class SqlLogRetention:
@@ -71,7 +72,7 @@ class SqlLogRetention:
         old = f"SELECT count(*) FROM {log.table} WHERE {log.time} < ? AND {log.ended}"  # noqa: S608 - words of this module
         excess = (
             f"SELECT coalesce(sum(n - ?1), 0) FROM (SELECT count(*) AS n FROM {log.table} WHERE {log.ended}"  # noqa: S608 - as above
-            " GROUP BY device_id HAVING n > ?1)"
+            " GROUP BY device_id HAVING count(*) > ?1) of_device"
         )
 
         def run(connection: Connection) -> LogsDue:
@@ -141,9 +142,9 @@ class SqlLogRetention:
 
         def run(connection: Connection) -> int:
             if kind == "alarm":
-                count_alarms(connection, "seq IN (SELECT value FROM json_each(?))", (numbers,))
+                count_alarms(connection, _THESE, (numbers,))
             return connection.execute(
-                f"DELETE FROM {log.table} WHERE seq IN (SELECT value FROM json_each(?)) AND {log.ended}",  # noqa: S608 - as above
+                f"DELETE FROM {log.table} WHERE {_THESE} AND {log.ended}",  # noqa: S608 - as above
                 (numbers,),
             ).rowcount
 

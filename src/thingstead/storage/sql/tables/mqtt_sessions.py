@@ -32,15 +32,21 @@ ON CONFLICT (number) DO UPDATE SET
     expiry_s = excluded.expiry_s, expires_at = excluded.expires_at, connected = excluded.connected,
     will = excluded.will, will_delay_s = excluded.will_delay_s, will_at = excluded.will_at, sent_seq = excluded.sent_seq
 """
-_PUT_SUBSCRIPTION = f"""
-INSERT OR REPLACE INTO mqtt_subscriptions (session, topic_filter, options, identifier) SELECT ?1, ?2, ?3, ?4 {_THERE}
+# Topics have no unique index in every database: they may be too long for one.
+_CHANGE_SUBSCRIPTION = (
+    "UPDATE mqtt_subscriptions SET options = ?3, identifier = ?4 WHERE session = ?1 AND topic_filter = ?2"
+)
+_ADD_SUBSCRIPTION = f"""
+INSERT INTO mqtt_subscriptions (session, topic_filter, options, identifier) SELECT ?1, ?2, ?3, ?4 {_THERE}
 """
-_PUT_MESSAGE = "INSERT OR IGNORE INTO mqtt_messages (number, packet, expires_at) VALUES (?, ?, ?)"
+_CHANGE_RETAINED = "UPDATE mqtt_retained SET packet = ?2, expires_at = ?3 WHERE topic = ?1"
+_ADD_RETAINED = "INSERT INTO mqtt_retained (topic, packet, expires_at) VALUES (?1, ?2, ?3)"
+_PUT_MESSAGE = "INSERT INTO mqtt_messages (number, packet, expires_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _PUT_QUEUED = f"""
 INSERT INTO mqtt_queue (session, seq, message, packet_id, qos, retain, identifiers, share, released)
 SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 {_THERE}
 """
-_PUT_RECEIVED = f"INSERT OR IGNORE INTO mqtt_received (session, packet_id) SELECT ?1, ?2 {_THERE}"
+_PUT_RECEIVED = f"INSERT INTO mqtt_received (session, packet_id) SELECT ?1, ?2 {_THERE} ON CONFLICT DO NOTHING"
 _SESSIONS = """
 SELECT s.number, client_id, coalesce(d.id, ''), expiry_s, expires_at, connected, will, will_delay_s, will_at, sent_seq
 FROM mqtt_sessions AS s LEFT JOIN devices AS d ON d.number = s.device_number ORDER BY s.number
@@ -66,9 +72,13 @@ class SqlMqttSessions:
         await settled(self._run(_ORPHANS))
         return await self._access.read(_load)
 
-    def _run(self, sql: str, *parameters: Any, behind: bool = False) -> Commit:
+    def _run(self, sql: str, *parameters: Any, behind: bool = False, otherwise: str = "") -> Commit:
+        """Adds a statement to the open commit, and another one to be run where that changes no row."""
+
         def run(connection: Connection) -> None:
-            connection.execute(sql, parameters)
+            changed = connection.execute(sql, parameters).rowcount
+            if otherwise and not changed:
+                connection.execute(otherwise, parameters)
 
         size_bytes = sum(len(value) for value in parameters if isinstance(value, str | bytes))
         return self._history.add_write(run, size_bytes, behind=behind)
@@ -93,9 +103,8 @@ class SqlMqttSessions:
         return self._run("DELETE FROM mqtt_sessions WHERE number = ?", number, behind=True)
 
     def put_subscription(self, session: int, subscription: KeptSubscription) -> Commit:
-        return self._run(
-            _PUT_SUBSCRIPTION, session, subscription.topic_filter, subscription.options, subscription.identifier
-        )
+        values = (session, subscription.topic_filter, subscription.options, subscription.identifier)
+        return self._run(_CHANGE_SUBSCRIPTION, *values, otherwise=_ADD_SUBSCRIPTION)
 
     def delete_subscription(self, session: int, topic_filter: str) -> Commit:
         return self._run("DELETE FROM mqtt_subscriptions WHERE session = ? AND topic_filter = ?", session, topic_filter)
@@ -128,12 +137,8 @@ class SqlMqttSessions:
 
     def put_retained(self, retained: RetainedMessage) -> Commit:
         self.require_room()
-        return self._run(
-            "INSERT OR REPLACE INTO mqtt_retained (topic, packet, expires_at) VALUES (?, ?, ?)",
-            retained.topic,
-            retained.packet,
-            retained.expires_at,
-        )
+        values = (retained.topic, retained.packet, retained.expires_at)
+        return self._run(_CHANGE_RETAINED, *values, otherwise=_ADD_RETAINED)
 
     def delete_retained(self, topic: str) -> Commit:
         return self._run("DELETE FROM mqtt_retained WHERE topic = ?", topic)

@@ -25,18 +25,18 @@ NOTICES = Layout("notices", AlarmNotice, json=("body",))
 # ``waiting`` of a channel: it may have waiting notices. The text must match the condition of the partial index.
 _PROJECTS = """
 WITH RECURSIVE found (id) AS (
-    SELECT min(project_id) FROM notify_channels WHERE waiting
+    SELECT min(project_id) FROM notify_channels WHERE waiting = 1
     UNION ALL
-    SELECT (SELECT min(project_id) FROM notify_channels WHERE waiting AND project_id > found.id)
+    SELECT (SELECT min(project_id) FROM notify_channels WHERE waiting = 1 AND project_id > found.id)
     FROM found WHERE found.id NOTNULL)
 SELECT id FROM found WHERE id NOTNULL
 """
 _DUE = """
-SELECT id FROM notify_channels WHERE waiting AND project_id = ? AND max(next_try_at, lease_until) <= ?
+SELECT id FROM notify_channels WHERE waiting = 1 AND project_id = ? AND max(next_try_at, lease_until) <= ?
 ORDER BY max(next_try_at, lease_until) LIMIT ?
 """
 _NEXT_TRY = """
-SELECT max(next_try_at, lease_until) FROM notify_channels WHERE waiting AND project_id = ?
+SELECT max(next_try_at, lease_until) FROM notify_channels WHERE waiting = 1 AND project_id = ?
 ORDER BY max(next_try_at, lease_until) LIMIT 1
 """
 _LEASED = "SELECT project_id, failures, id, kind, config FROM notify_channels WHERE id = ? AND lease_owner = ?"
@@ -62,14 +62,14 @@ _COUNT = """
 INSERT INTO notify_counts (day, project_id, device_id, sent)
 SELECT ?, project_id, CASE ? WHEN 1 THEN device_id ELSE '' END, 1 FROM notices
 WHERE id = ? AND channel_kind <> 'webhook' AND device_id NOTNULL
-ON CONFLICT (day, project_id, device_id) DO UPDATE SET sent = sent + 1
+ON CONFLICT (day, project_id, device_id) DO UPDATE SET sent = notify_counts.sent + 1
 """  # caps apply to channels that people read
 _HELD = """
-SELECT channel_id, project_id, channel_kind, min(create_time), max(create_time), count(*)
+SELECT channel_id, min(project_id), min(channel_kind), min(create_time), max(create_time), count(*)
 FROM notices WHERE state = 'held' GROUP BY channel_id HAVING min(create_time) <= ?
 """
 _HELD_LINES = """
-SELECT coalesce(json_extract(m.alarm_info, '$.rule_name'), n.rule_id), coalesce(d.name, ''),
+SELECT min(coalesce(json_extract(m.alarm_info, '$.rule_name'), n.rule_id)), min(coalesce(d.name, '')),
     max(coalesce(m.alarm_level, 0)), count(*)
 FROM notices n LEFT JOIN alarm_logs m ON m.id = n.message_id LEFT JOIN devices d ON d.id = n.device_id
 WHERE n.channel_id = ? AND n.state = 'held' GROUP BY n.rule_id, n.device_id ORDER BY 4 DESC, 1, 2 LIMIT ?

@@ -24,15 +24,16 @@ GROUPS = Layout("notify_groups", NotifyGroup, absent=("channels",), kind="notify
 _decode_channel = msgspec.json.Decoder(Channel).decode
 
 _WAITING = """
-UPDATE notify_channels SET waiting = EXISTS (
-    SELECT 1 FROM notices n WHERE n.channel_id = notify_channels.id AND n.state = 'waiting') WHERE id = ?
+UPDATE notify_channels SET waiting = CASE WHEN EXISTS (
+    SELECT 1 FROM notices n WHERE n.channel_id = notify_channels.id AND n.state = 'waiting') THEN 1 ELSE 0 END
+WHERE id = ?
 """
 _PUT = {
     owner: f"""
 INSERT INTO notify_channels (id, project_id, {owner}, position, kind, config) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET position = excluded.position, kind = excluded.kind, config = excluded.config,
-    failures = CASE config WHEN excluded.config THEN failures ELSE 0 END,
-    next_try_at = CASE config WHEN excluded.config THEN next_try_at ELSE 0 END
+    failures = CASE notify_channels.config WHEN excluded.config THEN notify_channels.failures ELSE 0 END,
+    next_try_at = CASE notify_channels.config WHEN excluded.config THEN notify_channels.next_try_at ELSE 0 END
 """  # noqa: S608 - words of this module
     for owner in ("group_id", "rule_id")
 }

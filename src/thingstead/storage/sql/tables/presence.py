@@ -8,10 +8,12 @@ from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sql.history.history import SqlHistory
 
 _COLUMNS = "session_id, node, protocol, client_id, remote_address, connected_at"
+_REPLACED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", "))
 _FIND = f"SELECT {_COLUMNS} FROM sessions WHERE device_number = ?"  # noqa: S608 - our own words
 _OPEN = f"""
-INSERT OR REPLACE INTO sessions (device_number, project_id, {_COLUMNS})
+INSERT INTO sessions (device_number, project_id, {_COLUMNS})
 SELECT number, project_id, ?, ?, ?, ?, ?, ? FROM devices WHERE number = ?
+ON CONFLICT (device_number) DO UPDATE SET {_REPLACED}
 """  # noqa: S608 - as above
 
 

@@ -95,7 +95,7 @@ class SqlProjects:
             _secret(connection, "token")
             for project_id, name in connection.execute("SELECT id, name FROM projects").fetchall():
                 note(Edit(project_id, PROJECTS.kind, project_id, name, "rotate_token_secret"))
-            return end_sessions(connection, "1", ())
+            return end_sessions(connection, "TRUE", ())
 
         def committed(ended: Ended) -> None:
             self._secrets.pop("token", None)

@@ -18,7 +18,8 @@ EXISTS (
 """
 _HAS_RULE = "EXISTS (SELECT 1 FROM alarm_rules r WHERE r.id = a.rule_id)"
 _SHELVE = """
-INSERT OR REPLACE INTO alarm_shelves (device_id, rule_id, shelved_until, shelved_by) VALUES (?, ?, ?, ?)
+INSERT INTO alarm_shelves (device_id, rule_id, shelved_until, shelved_by) VALUES (?, ?, ?, ?)
+ON CONFLICT (device_id, rule_id) DO UPDATE SET shelved_until = excluded.shelved_until, shelved_by = excluded.shelved_by
 """
 # Must match the condition of the partial index of alarms that need attention.
 _ATTENTION = "(a.cleared_at IS NULL OR a.acknowledged_at IS NULL)"

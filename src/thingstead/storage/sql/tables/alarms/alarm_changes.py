@@ -16,8 +16,9 @@ NOTICE_LIFETIME_MS = 24 * 3600 * 1000  # notices that were not sent within a day
 
 _SET_LEVEL = "UPDATE alarms SET alarm_level = ? WHERE id = ? AND cleared_at IS NULL"
 _RAISE = """
-INSERT OR IGNORE INTO alarms (id, project_id, device_id, rule_id, rule_name, alarm_level, raised_at)
+INSERT INTO alarms (id, project_id, device_id, rule_id, rule_name, alarm_level, raised_at)
 SELECT ?, project_id, id, ?, ?, ?, ? FROM devices WHERE id = ? AND project_id = ?
+ON CONFLICT DO NOTHING
 """
 _CLEAR = "UPDATE alarms SET cleared_at = ?, clear_reason = ? WHERE id = ? AND cleared_at IS NULL"
 _PUT_STATE = """

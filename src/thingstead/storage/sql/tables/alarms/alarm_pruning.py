@@ -17,10 +17,11 @@ ORDER BY create_time, seq LIMIT ?
 _COUNT = """
 INSERT INTO alarm_totals (rule_id, alarms, open_ms, last_raised_at, last_cleared_at)
 SELECT rule_id, count(*), sum(cleared_at - raised_at), max(raised_at), max(cleared_at) FROM alarms
-WHERE cleared_at NOT NULL AND rule_id IN (SELECT id FROM alarm_rules) AND {} GROUP BY rule_id
-ON CONFLICT (rule_id) DO UPDATE SET alarms = alarms + excluded.alarms, open_ms = open_ms + excluded.open_ms,
-    last_raised_at = max(last_raised_at, excluded.last_raised_at),
-    last_cleared_at = max(last_cleared_at, excluded.last_cleared_at)
+WHERE cleared_at IS NOT NULL AND rule_id IN (SELECT id FROM alarm_rules) AND {} GROUP BY rule_id
+ON CONFLICT (rule_id) DO UPDATE SET alarms = alarm_totals.alarms + excluded.alarms,
+    open_ms = alarm_totals.open_ms + excluded.open_ms,
+    last_raised_at = max(alarm_totals.last_raised_at, excluded.last_raised_at),
+    last_cleared_at = max(alarm_totals.last_cleared_at, excluded.last_cleared_at)
 """
 _DROP_ALARMS = f"DELETE FROM alarms WHERE id IN ({_ENDED})"  # noqa: S608 - words of this module
 # An alarm may be open for years and change its level often: its first and its newest message stay.

@@ -25,14 +25,14 @@ ALARM_RULES = Layout("alarm_rules", AlarmRule, json=("body",), absent=_ABSENT, k
 _CHANGED = ("name", "descr", "type_id", "enabled", "body", "failing", "update_time")
 
 _STATISTICS = """
-SELECT count(*), count(cleared_at), total(cleared_at IS NULL AND acknowledged_at NOTNULL), total(raised_at >= ?2),
-    max(raised_at), max(cleared_at), total(cleared_at - raised_at)
+SELECT count(*), count(cleared_at), count(*) FILTER (WHERE cleared_at IS NULL AND acknowledged_at IS NOT NULL),
+    count(*) FILTER (WHERE raised_at >= ?2), max(raised_at), max(cleared_at), coalesce(sum(cleared_at - raised_at), 0)
 FROM alarms WHERE rule_id = ?1
 """
 _COUNTS = """
 SELECT value, (SELECT count(*) FROM alarms WHERE rule_id = value AND cleared_at IS NULL),
     (SELECT count(*) FROM alarms WHERE rule_id = value AND raised_at >= ?2)
-FROM json_each(?1)
+FROM json_each(?1) e
 """
 _PRUNED = "SELECT alarms, last_raised_at, last_cleared_at, open_ms FROM alarm_totals WHERE rule_id = ?"
 _WATCHES = """
@@ -72,7 +72,7 @@ class SqlAlarmRules:
         return await self._access.read(run)
 
     async def list_enabled(self, after: str, limit: int) -> list[AlarmRule]:
-        sql = f"{ALARM_RULES.select} WHERE enabled AND id > ? ORDER BY id LIMIT ?"
+        sql = f"{ALARM_RULES.select} WHERE enabled = 1 AND id > ? ORDER BY id LIMIT ?"
         return await self._access.read(
             lambda connection: _complete(connection, connection.execute(sql, (after, limit)).fetchall())
         )
@@ -84,17 +84,14 @@ class SqlAlarmRules:
     async def source_bytes(
         self, project_id: str, type_id: str | None, device_ids: Sequence[str], but: str | None
     ) -> int:
-        of_type = (
-            "SELECT sum(length(CAST(body AS BLOB))) FROM alarm_rules"
-            " WHERE type_id = ? AND project_id = ? AND id IS NOT ?"
-        )
+        of_type = "SELECT sum(length(hex(body)) / 2) FROM alarm_rules WHERE type_id = ? AND project_id = ? AND id <> ?"
         of_devices = (
-            "SELECT max(bytes) FROM (SELECT sum(length(CAST(r.body AS BLOB))) AS bytes FROM alarm_rule_devices d"
+            "SELECT max(bytes) FROM (SELECT sum(length(hex(r.body)) / 2) AS bytes FROM alarm_rule_devices d"
             " JOIN alarm_rules r ON r.id = d.rule_id WHERE d.device_id IN (SELECT value FROM json_each(?))"
-            " AND r.project_id = ? AND r.id IS NOT ? GROUP BY d.device_id)"
+            " AND r.project_id = ? AND r.id <> ? GROUP BY d.device_id) of_device"
         )
         query, source = (of_type, type_id) if type_id is not None else (of_devices, to_json(list(device_ids)))
-        parameters = (source, project_id, but)
+        parameters = (source, project_id, but or "")
         row = await self._access.read(lambda connection: connection.execute(query, parameters).fetchone())
         return int(row[0] or 0)
 
@@ -126,7 +123,8 @@ class SqlAlarmRules:
                 )
                 return []
             connection.execute(
-                "INSERT OR IGNORE INTO alarm_rule_exceptions (rule_id, device_id) VALUES (?, ?)", (rule_id, device_id)
+                "INSERT INTO alarm_rule_exceptions (rule_id, device_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (rule_id, device_id),
             )
             return _leave(connection, device_id, rule_id, at, close_reason)
 
@@ -238,8 +236,8 @@ def _put_parts(connection: Connection, rule: AlarmRule, at: int) -> None:
     ):
         connection.execute(f"DELETE FROM {table} WHERE rule_id = ?", (rule.id,))  # noqa: S608 - words of this module
         connection.execute(
-            f"INSERT OR IGNORE INTO {table} (rule_id, {column}) SELECT ?, id FROM devices"  # noqa: S608 - as above
-            " WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))",
+            f"INSERT INTO {table} (rule_id, {column}) SELECT ?, id FROM devices"  # noqa: S608 - as above
+            " WHERE project_id = ? AND id IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
             (rule.id, rule.project_id, to_json(values)),
         )
     connection.execute("DELETE FROM alarm_rule_groups WHERE rule_id = ?", (rule.id,))
@@ -304,7 +302,7 @@ def _where(project_id: str, rule_filter: AlarmRuleFilter) -> tuple[str, list[Any
     if rule_filter.device_id is not None:
         where, parameters = f"{where} AND {_WATCHES}", [*parameters, rule_filter.device_id, rule_filter.device_id]
     if rule_filter.enabled is not None:
-        where += " AND r.enabled" if rule_filter.enabled else " AND NOT r.enabled"
+        where += " AND r.enabled = 1" if rule_filter.enabled else " AND r.enabled = 0"
     if rule_filter.failing is not None:
         where += " AND r.failing <> ''" if rule_filter.failing else " AND r.failing = ''"
     if rule_filter.keyword is not None:

@@ -61,7 +61,9 @@ FROM notices n JOIN notify_logs l ON l.notice_seq = n.seq
 WHERE n.message_id IN (SELECT value FROM json_each(?)) ORDER BY l.seq
 """
 _BY_LEVEL = """
-SELECT alarm_level, total(cleared_at IS NULL), total(acknowledged_at IS NULL), count(*) FROM alarms a
+SELECT alarm_level, count(*) FILTER (WHERE cleared_at IS NULL), count(*) FILTER (WHERE acknowledged_at IS NULL),
+    count(*)
+FROM alarms a
 WHERE a.project_id = ? AND (a.cleared_at IS NULL OR a.acknowledged_at IS NULL) AND {there} GROUP BY alarm_level
 """
 _BY_HOUR = """
@@ -193,8 +195,8 @@ class SqlAlarms:
             lambda connection: [
                 DueDevice(*row)
                 for row in connection.execute(
-                    "SELECT d.project_id, d.id, min(s.due_at) FROM alarm_states s JOIN devices d ON d.id = s.device_id"
-                    " WHERE s.due_at IS NOT NULL GROUP BY d.id"
+                    "SELECT min(d.project_id), d.id, min(s.due_at) FROM alarm_states s"
+                    " JOIN devices d ON d.id = s.device_id WHERE s.due_at IS NOT NULL GROUP BY d.id"
                 )
             ]
         )
