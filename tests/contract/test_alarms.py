@@ -14,7 +14,7 @@ from thingstead.model.report import Report
 from thingstead.refusals import reason
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import DueDevice
-from thingstead.storage.sql.tables.alarms import alarm_actions, alarm_pruning
+from thingstead.storage.sql.tables.alarms import alarm_pruning
 from thingstead.storage.sql.tables.alarms.alarms import HOUR_MS
 
 
@@ -217,14 +217,6 @@ async def test_what_needs_attention_is_open_or_not_acknowledged(fleet: Store) ->
     assert stat.unacknowledged == LevelTotals(total=2, alarm_1_total=1, alarm_2_total=1)
     assert (stat.attention_total, [hour.total for hour in stat.raised]) == (3, [0, 4])
     assert (await fleet.alarms.stat("theirs", NOW - HOUR_MS, 2)).attention_total == 0
-
-
-async def test_the_first_view_of_alarms_and_its_counts_read_an_index_of_what_needs_attention(fleet: Store) -> None:
-    statement, parameters = alarm_actions.where_of_alarms("ours", AlarmFilter(attention=True))
-    plan = await fleet.alarms._access.all(  # type: ignore[attr-defined]
-        f"EXPLAIN QUERY PLAN SELECT count(*) FROM alarms a WHERE {statement}", parameters
-    )
-    assert "alarms_attention" in plan[0][-1]
 
 
 async def test_a_shelf_ends_by_itself_or_by_hand(fleet: Store) -> None:

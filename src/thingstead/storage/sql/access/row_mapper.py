@@ -82,7 +82,7 @@ class Layout(Generic[S]):
         self._derived = tuple((derived or {}).values())
         self._derive = f"UPDATE {table} SET {', '.join(f'{name} = ?' for name in derived or ())} WHERE id = ?"  # noqa: S608 - as below
         columns = ", ".join((*self._written, *(derived or {})))
-        marks = ", ".join("?" * (len(self._written) + len(self._derived)))
+        self._marks = f"({', '.join('?' * (len(self._written) + len(self._derived)))})"
         self._table = table
         self._returning = " RETURNING number" if "number" in counted else ""
         self._scope = scope
@@ -90,7 +90,7 @@ class Layout(Generic[S]):
         self._secret = frozenset(secret)
         self._recorded = frozenset(self._written) - UNRECORDED
         self._in_project = f"WHERE id = ? AND {scope} = ?"
-        self.insert = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own members
+        self.insert = f"INSERT INTO {table} ({columns}) VALUES {self._marks}"  # noqa: S608 - names of our own members
         self.select = f"SELECT {', '.join(self._names)} FROM {table}"  # noqa: S608 - as above
         self._select_id = f"SELECT id FROM {table} {self._in_project}"  # noqa: S608 - as above
         self._delete = f"DELETE FROM {table} {self._in_project}"  # noqa: S608 - as above
@@ -134,6 +134,15 @@ class Layout(Generic[S]):
         number = added.fetchone()[0] if self._returning else 0
         self._note(value, "create", {}, self._members(value))
         return number
+
+    def add_many(self, connection: Connection, values: Sequence[S]) -> dict[str, int]:
+        """Inserts rows of a table with numbers by one statement: all, or none. Returns their numbers by id."""
+        sql = f"{self.insert}{f', {self._marks}' * (len(values) - 1)} RETURNING id, number"
+        added = connection.execute(sql, [member for value in values for member in self.row(value)])
+        numbers = dict(added.fetchall())
+        for value in values:
+            self._note(value, "create", {}, self._members(value))
+        return numbers
 
     def exists(self, connection: Connection, project_id: str, row_id: str) -> bool:
         """Whether the project has a row with this id."""

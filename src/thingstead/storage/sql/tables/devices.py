@@ -25,6 +25,7 @@ from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.tables.customers import CUSTOMERS
 from thingstead.storage.sql.tables.device_list import DEVICES, DeviceList, search_text
 
+ROWS_AT_ONCE = 500  # devices that are added by one statement
 STEPS_AT_ONCE = 20  # steps of deleting a device's data before its deletion is answered
 
 
@@ -176,13 +177,23 @@ def _get(connection: Connection, project_id: str, device_id: str) -> Device:
     return DEVICES.load(row)
 
 
-def _check_references(connection: Connection, device: Device) -> None:
+_NOTHING: Mapping[str, str] = {}
+
+
+def _check_references(connection: Connection, device: Device, beside: Mapping[str, str] = _NOTHING) -> None:
+    """Raises InvalidInput if a device refers to what its project does not have.
+
+    Args:
+        beside: projects of devices that are added with it, by their ids.
+    """
     for field, row_id, sql in (
         ("type", device.type_id, "SELECT 1 FROM device_types WHERE id = ? AND project_id = ?"),
         ("customer", device.customer_id, "SELECT 1 FROM customers WHERE id = ? AND project_id = ?"),
         ("gateway", device.gateway_id, "SELECT 1 FROM devices WHERE id = ? AND project_id = ?"),
     ):
-        if row_id is not None and connection.execute(sql, (row_id, device.project_id)).fetchone() is None:
+        if row_id is None or (field == "gateway" and beside.get(row_id) == device.project_id):
+            continue
+        if connection.execute(sql, (row_id, device.project_id)).fetchone() is None:
             raise InvalidInput.field(field, "not_in_project")
     if device.gateway_id == device.id:
         raise InvalidInput.field("gateway", "own_gateway")
@@ -194,18 +205,116 @@ def _add(connection: Connection, device: Device) -> Device:
 
 
 def _add_many(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:
+    # Where a failed statement must be rolled back, many rows share one: savepoints and counts of types are dear.
+    step = ROWS_AT_ONCE if connection.dialect.savepoints else 1
+    return [
+        answer
+        for begin in range(0, len(devices), step)
+        for answer in _add_some(connection, devices[begin : begin + step])
+    ]
+
+
+def _add_some(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:
+    """Adds devices by one statement, or if that fails, one half and then the other."""
     answers: list[Device | Exception] = []
+    fine: dict[str, str] = {}
     for device in devices:
         try:
-            with savepoint(connection):
-                answers.append(_add(connection, device))
+            _check_references(connection, device, fine)
         except ThingsteadError as exc:
             answers.append(exc)
-        except connection.dialect.driver_errors as exc:
-            if connection.dialect.ends_all(exc):
-                raise
-            answers.append(connection.dialect.translated(exc))
-    return answers
+        else:
+            answers.append(device)
+            fine.setdefault(device.id, device.project_id)
+    wanted = [answer for answer in answers if isinstance(answer, Device)]
+    if not wanted:
+        return answers
+    try:
+        with savepoint(connection):
+            numbers = DEVICES.add_many(connection, wanted)
+    except ThingsteadError as exc:
+        error = exc
+    except connection.dialect.driver_errors as exc:
+        if connection.dialect.ends_all(exc):
+            raise
+        error = connection.dialect.translated(exc)
+    else:
+        return [
+            msgspec.structs.replace(answer, number=numbers[answer.id]) if isinstance(answer, Device) else answer
+            for answer in answers
+        ]
+    if len(devices) == 1:
+        return [error]
+    half = len(devices) // 2
+    return _add_some(connection, devices[:half]) + _add_some(connection, devices[half:])
+
+
+_NOTHING: Mapping[str, str] = {}
+
+
+def _check_references(connection: Connection, device: Device, beside: Mapping[str, str] = _NOTHING) -> None:
+    """Raises InvalidInput if a device refers to what its project does not have.
+
+    Args:
+        beside: projects of devices that are added with it, by their ids.
+    """
+    for field, row_id, sql in (
+        ("type", device.type_id, "SELECT 1 FROM device_types WHERE id = ? AND project_id = ?"),
+        ("customer", device.customer_id, "SELECT 1 FROM customers WHERE id = ? AND project_id = ?"),
+        ("gateway", device.gateway_id, "SELECT 1 FROM devices WHERE id = ? AND project_id = ?"),
+    ):
+        if row_id is None or (field == "gateway" and beside.get(row_id) == device.project_id):
+            continue
+        if connection.execute(sql, (row_id, device.project_id)).fetchone() is None:
+            raise InvalidInput.field(field, "not_in_project")
+    if device.gateway_id == device.id:
+        raise InvalidInput.field("gateway", "own_gateway")
+
+
+def _add(connection: Connection, device: Device) -> Device:
+    _check_references(connection, device)
+    return msgspec.structs.replace(device, number=DEVICES.add(connection, device))
+
+
+def _add_many(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:
+    # Where a failed statement must be rolled back, many rows share one: savepoints and counts of types are dear.
+    step = ROWS_AT_ONCE if connection.dialect.savepoints else 1
+    return [
+        answer
+        for begin in range(0, len(devices), step)
+        for answer in _add_some(connection, devices[begin : begin + step])
+    ]
+
+
+def _add_some(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:
+    """Adds devices by one statement, or if that fails, one half and then the other."""
+    answers: list[Device | Exception] = []
+    fine: dict[str, str] = {}
+    for device in devices:
+        try:
+            _check_references(connection, device, fine)
+        except ThingsteadError as exc:
+            answers.append(exc)
+        else:
+            answers.append(device)
+            fine.setdefault(device.id, device.project_id)
+    wanted = [answer for answer in answers if isinstance(answer, Device)]
+    if not wanted:
+        return answers
+    try:
+        with savepoint(connection):
+            numbers = DEVICES.add_many(connection, wanted)
+    except (ThingsteadError, *connection.dialect.driver_errors) as exc:
+        if connection.dialect.ends_all(exc):
+            raise
+        if len(devices) == 1:
+            return [exc if isinstance(exc, ThingsteadError) else connection.dialect.translated(exc)]
+        half = len(devices) // 2
+        return _add_some(connection, devices[:half]) + _add_some(connection, devices[half:])
+    return [
+        msgspec.structs.replace(answer, number=numbers[answer.id]) if isinstance(answer, Device) else answer
+        for answer in answers
+    ]
 
 
 def _update(connection: Connection, project_id: str, device_id: str, changes: Mapping[str, Any]) -> _Touched:
