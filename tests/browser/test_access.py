@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import opened
+from tests.browser.test_journeys import Language
 from tests.browser.test_routes import paths
 from tests.browser.visit import View, Visit
 
@@ -26,10 +27,11 @@ async def tab_to(page: Any, selector: str) -> None:
     pytest.fail(f"{selector} is not reached by {MOST_TABS} times Tab")
 
 
-async def test_the_first_device_is_connected_with_the_keyboard_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_the_first_device_is_connected_with_the_keyboard_alone(tmp_path: Path, language: Language) -> None:
     with opened(tmp_path / "data", populated=False) as site:
         async with Visit.begin(site) as visit:
-            page = await visit.page()
+            page = await visit.page(View(language))
             await page.goto(f"{site.url}/console/")
             await page.wait_for_selector("input[name=username]:focus")
             await page.keyboard.type(site.credentials.admin_account)
@@ -46,6 +48,7 @@ async def test_the_first_device_is_connected_with_the_keyboard_alone(tmp_path: P
             await tab_to(page, "#main button[aria-pressed=false]")  # shows the real keys
             await page.keyboard.press("Enter")
             await tab_to(page, "#main input[type=radio]")
+            await page.keyboard.press("ArrowRight")
             await page.keyboard.press("ArrowRight")
             line = await page.inner_text("#main pre.code-block")
             assert line.startswith("curl ")

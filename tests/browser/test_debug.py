@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser.conftest import report
 from tests.browser.test_device import call
+from tests.browser.test_journeys import Language, word
 from tests.browser.visit import View, Visit
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
@@ -58,37 +59,46 @@ async def test_a_refused_report_is_shown_with_its_payload_and_its_reason(visit: 
     assert visit.faults == []
 
 
-async def test_a_silent_device_is_explained(visit: Visit, device: Certificate) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_silent_device_is_explained(visit: Visit, device: Certificate, language: Language) -> None:
     wrong = Certificate(device.device_id, device.access_token, "wrong")
     assert await asyncio.to_thread(MqttDevice(visit.site.process.mqtt_port, wrong).connect_and_close) != 0
-    page = await opened(visit, device, "summary")
+    page = await opened(visit, device, "summary", language)
     drawer = await diagnosed(page)
-    certificate = drawer.locator("li.bad", has_text="its last log-in was refused")
-    assert "the ProjectKey is wrong" in await certificate.inner_text()
+    said, reason = {
+        "en": ("Its last log-in was refused", "the ProjectKey is wrong"),
+        "zh": ("最近一次登录于", "ProjectKey 错误"),
+    }[language]
+    certificate = drawer.locator("li.bad", has_text=said)
+    assert reason in await certificate.inner_text()
     await certificate.locator("a").click()
     await page.wait_for_url("**/connection")
     report(visit.site.url, device, {"temperature": 20})
     drawer = await diagnosed(page)
-    assert await drawer.locator("li.bad", has_text="its last log-in was refused").count() == 0
+    assert await drawer.locator("li.bad", has_text=said).count() == 0
     assert visit.faults == []
 
 
-async def test_a_command_that_does_not_arrive_is_explained(visit: Visit, device: Certificate) -> None:
-    page = await opened(visit, device, "debug")
-    await page.click("label:has-text('Command')")
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_a_command_that_does_not_arrive_is_explained(
+    visit: Visit, device: Certificate, language: Language
+) -> None:
+    page = await opened(visit, device, "debug", language)
+    await page.click(f"label:has-text('{word('debug.command', language)}')")
     await page.fill("form input", "restart")
     await page.click("form button[type=submit]")
-    await page.wait_for_selector(".live .chip:has-text('no connection')")
-    assert "offline" in await page.inner_text(".live .why")
-    await page.locator("form select").last.select_option(label="5 minutes")
+    await page.wait_for_selector(f".live .chip:has-text('{word('debug.noSession', language)}')")
+    assert ("offline" if language == "en" else "离线") in await page.inner_text(".live .why")
+    await page.locator("form select").last.select_option(label=word("commands.wait5m", language))
     await page.click("form button[type=submit]")
     await page.wait_for_function("() => document.querySelectorAll('.live > li').length > 1")
     drawer = await diagnosed(page)
-    assert "that wait: 1" in await drawer.locator("li.warn", has_text="Commands").inner_text()
+    waits = {"en": "that wait: 1", "zh": "有 1 条命令在等待"}[language]
+    assert waits in await drawer.locator("li.warn", has_text=word("checks.commands", language)).inner_text()
     with MqttDevice(visit.site.process.mqtt_port, device) as connected:
         await asyncio.to_thread(connected.next, "command/send/1000")
-        await page.wait_for_selector(".live .chip:has-text('delivered')")
-        await page.wait_for_selector("dialog li.ok:has-text('Subscriptions')")
+        await page.wait_for_selector(f".live .chip:has-text('{word('debug.delivered', language)}')")
+        await page.wait_for_selector(f"dialog li.ok:has-text('{word('checks.subscriptions', language)}')")
     assert visit.faults == []
 
 
