@@ -163,6 +163,6 @@ async def test_certificates_that_are_not_valid_now_are_used_and_said(secured: Co
         len(said) == 2 * 3
     )  # at the start and at the reload: of the server at two ports, and of the clients' authority
     assert all(problem in reason for reason in said)
-    assert {reason.split(": ")[0] for reason in said} == {"mqtts_port", "listeners[0]"}
+    assert {reason.split(": ")[1] for reason in said} == {"mqtts_port", "listeners[0]"}
     assert answer.status_code == 200
     assert problem in str(answer.json()["warnings"])

@@ -85,6 +85,8 @@ async def test_a_rule_is_shown_as_it_was_given_without_its_secrets(api: Api, hou
         "cool_down_ms": 0,
         "notify": [{"webhook": "http://host.example/path", "secret": "***"}],
         "failing": "",
+        "failing_code": "",
+        "failing_args": {},
         "create_time": now,
         "version": 1,
         "update_time": now,
