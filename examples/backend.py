@@ -4,14 +4,14 @@ import argparse
 import json
 import os
 
-from thingstead.client import ApplicationKeys, ProjectClient, control, data, devices
-from thingstead.errors import ThingsteadError
+from thingstead_client import ApplicationKeys, ProjectClient
+from thingstead_client.errors import ThingsteadError
 
 
 def show(api: ProjectClient) -> None:
     """Prints every device with its current values."""
-    for device in api.items(devices.search()):
-        attributes = api.run(data.attributes(device.id))
+    for device in api.devices.search():
+        attributes = api.data.attributes(device.id)
         values = ", ".join(f"{item.identifier}={json.dumps(item.value)}" for item in attributes)
         print(f"{device.id}  {'online ' if device.online else 'offline'}  {device.name}  {values}")
 
@@ -19,7 +19,7 @@ def show(api: ProjectClient) -> None:
 def main() -> None:
     """Shows the devices, or talks to one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", default="http://localhost:8080")
+    parser.add_argument("--url", default=os.environ.get("THINGSTEAD", "http://localhost:8080"))
     for name in ("app-id", "access-key", "secret-key"):
         parser.add_argument(f"--{name}", default=os.environ.get(name.upper().replace("-", "_")))
     parser.add_argument("--device", help="id of the device to talk to")
@@ -37,9 +37,9 @@ def main() -> None:
         with ProjectClient(arguments.url, keys) as api:
             if arguments.push:
                 name, _, value = arguments.push.partition("=")
-                api.run(control.push_attributes(arguments.device, {name: json.loads(value)}))
+                api.control.push_attributes(arguments.device, {name: json.loads(value)})
             if arguments.command:
-                api.run(control.send_command(arguments.device, arguments.command, arguments.params))
+                api.control.send_command(arguments.device, arguments.command, arguments.params)
             show(api)
     except ThingsteadError as exc:
         raise SystemExit(f"{type(exc).__name__}: {exc}") from exc

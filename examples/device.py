@@ -79,8 +79,8 @@ def connect(thermometer: Thermometer, host: str, port: int, access_token: str, p
 def main() -> None:
     """Reports until it is interrupted, or as often as it was told."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="localhost")
-    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--host", default=os.environ.get("MQTT_HOST", "localhost"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("MQTT_PORT", "1883")))
     parser.add_argument("--access-token", default=os.environ.get("ACCESS_TOKEN"))
     parser.add_argument("--project-key", default=os.environ.get("PROJECT_KEY"))
     parser.add_argument("--interval", type=float, default=5, help="seconds between two reports")

@@ -5,8 +5,8 @@ import asyncio
 import os
 import random
 
-from thingstead.client import Broker, Certificate, MqttGateway, ReceivedCommand
-from thingstead.errors import ThingsteadError
+from thingstead_client import Broker, Certificate, MqttGateway, ReceivedCommand
+from thingstead_client.errors import ThingsteadError
 
 
 class Meter:
@@ -30,10 +30,11 @@ class Meter:
         return {"relay": self.relay}
 
 
-async def run(gateway: MqttGateway, meters: list[Meter], interval_s: float, count: int) -> None:
+async def run(gateway: MqttGateway, meters: list[Meter], type_key: str, interval_s: float, count: int) -> None:
     """Reports until it is interrupted, or as often as it was told."""
     for meter in meters:
-        await gateway.sub_device(meter.address, command=meter.run).connect()
+        # A meter that the server does not know is created with this type, if the type has auto-create.
+        await gateway.sub_device(meter.address, command=meter.run).connect(type_key=type_key)
     reported = 0
     while not count or reported < count:
         for reason in await gateway.report_all({meter.address: meter.poll() for meter in meters}):
@@ -46,11 +47,12 @@ async def run(gateway: MqttGateway, meters: list[Meter], interval_s: float, coun
 async def main() -> None:
     """Connects the gateway, and keeps it connected."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="localhost")
-    parser.add_argument("--port", type=int, default=1883)
+    parser.add_argument("--host", default=os.environ.get("MQTT_HOST", "localhost"))
+    parser.add_argument("--port", type=int, default=int(os.environ.get("MQTT_PORT", "1883")))
     parser.add_argument("--access-token", default=os.environ.get("ACCESS_TOKEN"))
     parser.add_argument("--project-key", default=os.environ.get("PROJECT_KEY"))
-    parser.add_argument("--meters", default="1,2", help="the sub-addresses with which the meters are registered")
+    parser.add_argument("--meters", default="1,2", help="the sub-addresses of the meters")
+    parser.add_argument("--meter-type", default=os.environ.get("METER_TYPE", ""), help="TypeKey of meters that are new")
     parser.add_argument("--interval", type=float, default=10, help="seconds between two reports")
     parser.add_argument("--count", type=int, default=0, help="how many reports; 0 goes on for ever")
     arguments = parser.parse_args()
@@ -62,7 +64,7 @@ async def main() -> None:
     try:
         async with MqttGateway(certificate, Broker(arguments.host, arguments.port)) as gateway:
             print("connected", flush=True)
-            await run(gateway, meters, arguments.interval, arguments.count)
+            await run(gateway, meters, arguments.meter_type, arguments.interval, arguments.count)
     except ThingsteadError as exc:
         raise SystemExit(f"{type(exc).__name__}: {exc}") from exc
 

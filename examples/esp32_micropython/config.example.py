@@ -7,3 +7,4 @@ PORT = 1883
 ACCESS_TOKEN = "access_token of GET /api/v1/device/<id>/certificate"  # noqa: S105
 PROJECT_KEY = "project_key of the same answer"
 REPORT_INTERVAL_MS = 30_000
+WATCHDOG_MS = 180_000

@@ -15,6 +15,7 @@ import machine
 
 KEEP_ALIVE_S = 60
 PAUSE_MAX_S = 60
+WATCHDOG_MS = getattr(config, "WATCHDOG_MS", 180_000)  # longer than the longest pause, and than connecting takes
 
 relay = machine.Pin(2, machine.Pin.OUT)
 sensor = machine.ADC(machine.Pin(34))
@@ -27,6 +28,8 @@ client = MQTTClient(
     keepalive=KEEP_ALIVE_S,
 )
 report_now = True
+# A socket of a server that is gone without a word blocks for ever, and Wi-Fi may hang: the board then starts anew.
+watchdog = machine.WDT(timeout=WATCHDOG_MS)
 
 
 def read_temperature():
@@ -79,6 +82,7 @@ def serve():
     reported_at = pinged_at = time.ticks_ms()
     while True:
         client.check_msg()
+        watchdog.feed()
         now = time.ticks_ms()
         if report_now or time.ticks_diff(now, reported_at) >= config.REPORT_INTERVAL_MS:
             report_now = False
@@ -96,6 +100,7 @@ def main():
     pause_s = 1
     while True:
         try:
+            watchdog.feed()
             connect()
             report_now = True
             pause_s = 1

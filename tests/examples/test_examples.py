@@ -1,83 +1,19 @@
 """The examples do what they say, against a real server: also those for boards and browsers, on stand-ins for these."""
 
-import json
+import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from queue import Empty, Queue
 
 import pytest
 
-from tests.project_api import ProjectApi
+from tests.examples.program import Program, Run
 from tests.running import Running, eventually
-from tests.server_process import StartServer, init
+from tests.server_process import StartServer
 from thingstead.client import AppDevice, Certificate
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HERE = Path(__file__).resolve().parent
-TIMEOUT_S = 30
-
-
-class Program:
-    """An example that runs; its lines can be waited for."""
-
-    def __init__(self, *command: str | Path) -> None:
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self._lines: Queue[str | None] = Queue()
-        self.seen: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                self._lines.put(line.rstrip())
-        self._lines.put(None)
-
-    def until(self, text: str) -> str:
-        """The next line with ``text``."""
-        while True:
-            try:
-                line = self._lines.get(timeout=TIMEOUT_S)
-            except Empty:
-                line = None
-            assert line is not None, f"no line with {text!r}: {self.seen}"
-            self.seen.append(line)
-            if text in line:
-                return line
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join()
-
-
-Run = Callable[..., Program]
-
-
-@pytest.fixture
-def run() -> Iterator[Run]:
-    """Starts programs; what still runs is killed."""
-    programs: list[Program] = []
-
-    def start(*command: str | Path) -> Program:
-        programs.append(Program(*command))
-        return programs[-1]
-
-    yield start
-    for program in programs:
-        program.kill()
-
-
-@pytest.fixture
-def running(start_server: StartServer, tmp_path: Path) -> Iterator[Running]:
-    credentials = init(tmp_path / "data")
-    server = start_server(tmp_path / "data")
-    with ProjectApi(server.url, credentials) as api:
-        yield Running(server, credentials, api, api.create_device())
 
 
 def works_as_a_thermometer(running: Running, program: Program) -> None:
@@ -175,6 +111,21 @@ def test_the_micropython_program_comes_back(
     program.until("reported")
 
 
+def test_the_micropython_program_starts_anew_when_the_server_hangs(running: Running, run: Run, tmp_path: Path) -> None:
+    command = micropython(running, tmp_path / "board", running.certificate.access_token)
+    with (tmp_path / "board" / "config.py").open("a", encoding="utf-8") as config:
+        config.write("\nREPORT_INTERVAL_MS = 200\nWATCHDOG_MS = 1500\n")
+    program = run(*command)
+    program.until("reported")
+    running.server.process.send_signal(signal.SIGSTOP)
+    try:
+        program.until("watchdog")
+    finally:
+        running.server.process.send_signal(signal.SIGCONT)
+    program.until("connected")
+    program.until("reported")
+
+
 def test_the_micropython_program_names_a_wrong_certificate(running: Running, run: Run, tmp_path: Path) -> None:
     program = run(*micropython(running, tmp_path / "board", "0123456789abcdef"))
     program.until("connection lost: 4")
@@ -200,30 +151,3 @@ def test_the_gateway(running: Running, run: Run) -> None:
     program.until("2 disconnect {}")
     eventually(lambda: api.attributes(meters[1])["relay"] is False)
     assert api.attributes(meters[0])["relay"] is True
-
-
-@pytest.mark.external("node")
-def test_the_page(running: Running, run: Run) -> None:
-    credentials = running.credentials
-    program = run(
-        "node", "--experimental-websocket", "--no-warnings", HERE / "panel.js", EXAMPLES / "panel", running.server.url,
-        running.certificate.access_token, running.certificate.project_key,
-        credentials.view_key, credentials.view_secret,
-    )  # fmt: skip
-    note = "温" * 200
-    for what, value in (
-        ("state", "subscribed"),
-        ("told", ["attributes", {"relay": True, "note": note}]),
-        ("values", {"note": note, "relay": True}),
-        ("refused", "404: the device is offline"),
-    ):
-        assert json.loads(program.until(f'["{what}"')) == [what, value]
-
-
-def test_the_page_loads_nothing_from_elsewhere() -> None:
-    page = (EXAMPLES / "panel" / "index.html").read_text(encoding="utf-8")
-    for name in ("device.js", "mqtt.js", "panel.js"):
-        assert f'<script src="{name}">' in page
-        assert (EXAMPLES / "panel" / name).exists()
-    assert page.count("src=") == 3
-    assert "//" not in page.replace("http://localhost:8080", "")

@@ -3,8 +3,10 @@
 python board.py FOLDER: the folder holds main.py and config.py.
 """
 
+import os
 import runpy
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, ClassVar
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+STARTED = tuple(sys.argv)  # which runpy changes
 OLD_CODES = {134: 4, 135: 5}  # of MQTT 3.1.1, which umqtt shows
 
 
@@ -39,6 +42,23 @@ class ADC:
 
     def read(self) -> int:
         return 500
+
+
+class WDT:
+    """A watchdog: a program that does not feed it starts anew, as it does on a board after a reset."""
+
+    def __init__(self, timeout: int) -> None:
+        self._fed = threading.Event()
+        threading.Thread(target=self._watch, args=(timeout / 1000,), daemon=True).start()
+
+    def feed(self) -> None:
+        self._fed.set()
+
+    def _watch(self, timeout_s: float) -> None:
+        while self._fed.wait(timeout_s):
+            self._fed.clear()
+        print("watchdog", flush=True)  # noqa: T201 - the test waits for it
+        os.execv(sys.executable, [sys.executable, "-u", *STARTED])  # noqa: S606 - the board after a reset
 
 
 class WLAN:
@@ -110,7 +130,7 @@ def module(name: str, **members: Any) -> None:
     sys.modules[name].__dict__.update(members)
 
 
-module("machine", Pin=Pin, ADC=ADC)
+module("machine", Pin=Pin, ADC=ADC, WDT=WDT)
 module("network", WLAN=WLAN, STA_IF=0)
 module("umqtt")
 module("umqtt.simple", MQTTClient=MQTTClient, MQTTException=MQTTException)
