@@ -109,7 +109,7 @@ class Site:
         )
         version = asset_version()
         return (
-            f'<!doctype html><html lang="{"zh-CN" if language == "zh" else language}"><head><meta charset="utf-8">'
+            f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f'<title>{escape(title)} · Thingstead</title><link rel="stylesheet" href="/docs/assets/docs.css?{version}">'
             f'<script defer src="/docs/assets/docs.js?{version}"></script></head>'

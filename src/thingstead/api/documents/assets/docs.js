@@ -39,6 +39,9 @@ function correctOrigin() {
 }
 correctOrigin()
 
+// What scrolls sideways is reached by the keyboard, too.
+for (const table of document.querySelectorAll('.table')) if (table.scrollWidth > table.clientWidth) table.tabIndex = 0
+
 // Tabs: the one that was chosen last, on every page.
 for (const tab of document.querySelectorAll('input[name=tab]')) {
   if (tab.id === stored('thingstead-docs-tab')) tab.checked = true
@@ -126,9 +129,10 @@ function form(article) {
     const values = Object.fromEntries(inPath.map(({ name, control }) => [name, encodeURIComponent(control.value.trim())]))
     const missing = inPath.find(({ control }) => control.value.trim() === '')
     if (missing) return missing.control.focus()
-    const address = new URL(path.replace(/\{(\w+)\}/g, (_, name) => values[name]), location.origin)
+    const filled = path.replace(/\{(\w+)\}/g, (_, name) => values[name])
+    const address = new URL(filled, location.origin)
     for (const { name, control } of inQuery) if (control.value !== '') address.searchParams.set(name, control.value)
-    if (address.origin !== location.origin) return
+    if (address.origin !== location.origin || address.pathname !== filled) return inPath[0].control.focus() // such as ".."
     const headers = new Headers(inHeaders.map(({ name, control }) => [name, control.value.trim()]))
     if (!inHeaders.length) headers.set('X-Thingstead', '1')
     const options = { method, headers, credentials: inHeaders.length ? 'omit' : 'same-origin', cache: 'no-store', redirect: 'error' }
