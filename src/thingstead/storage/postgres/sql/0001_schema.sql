@@ -16,24 +16,29 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN least(a, b);
 CREATE FUNCTION hex(whole text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE RETURN encode(convert_to(whole, 'UTF8'), 'hex');
 
+-- PostgreSQL has no text with U+0000, but what devices send may: it is read as U+FFFD.
+CREATE FUNCTION json_of(whole text) RETURNS json
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN CASE WHEN strpos(whole, '\u0000') = 0 THEN whole::json
+    ELSE regexp_replace(whole, '(?<!\\)((?:\\\\)*)\\u0000', '\1\ufffd', 'g')::json END;
+
 CREATE FUNCTION json_extract(whole text, path text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN whole::json ->> substr(path, 3); -- of '$.member'
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN json_of(whole) ->> substr(path, 3); -- of '$.member'
 
 CREATE FUNCTION json_array_length(whole text) RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN json_array_length(whole::json);
+LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN json_array_length(json_of(whole));
 
 -- Members of an object, or elements of an array, whose values are texts.
 CREATE FUNCTION json_each(whole text) RETURNS TABLE (key text, value text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 100 AS $$
-    SELECT m.key, m.value FROM json_each_text(CASE WHEN whole LIKE '{%' THEN whole::json ELSE '{}' END) m
+    SELECT m.key, m.value FROM json_each_text(CASE WHEN whole LIKE '{%' THEN json_of(whole) ELSE '{}' END) m
     UNION ALL
-    SELECT NULL, e.value FROM json_array_elements_text(CASE WHEN whole LIKE '[%' THEN whole::json ELSE '[]' END) e
+    SELECT NULL, e.value FROM json_array_elements_text(CASE WHEN whole LIKE '[%' THEN json_of(whole) ELSE '[]' END) e
 $$;
 
 CREATE FUNCTION json_replace(whole text, path_1 text, value_1 json, path_2 text, value_2 json) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT json_object_agg(m.key, CASE '$.' || m.key WHEN path_1 THEN value_1 WHEN path_2 THEN value_2 ELSE m.value END)
-    FROM json_each(whole::json) m
+    FROM json_each(json_of(whole)) m
 $$;
 
 CREATE FUNCTION group_concat_next(so_far text, next text) RETURNS text

@@ -24,7 +24,7 @@ ON CONFLICT (device_id, rule_id) DO UPDATE SET shelved_until = excluded.shelved_
 # Must match the condition of the partial index of alarms that need attention.
 _ATTENTION = "(a.cleared_at IS NULL OR a.acknowledged_at IS NULL)"
 _OF_KEYWORD = """
-(instr(lower(a.rule_name), ?) > 0
+(instr(lower(a.rule_name), ?) > 0 OR instr(a.rule_name, ?) > 0
 OR a.device_id IN (SELECT id FROM devices WHERE project_id = ? AND instr(search_text, ?) > 0))
 """
 
@@ -91,7 +91,8 @@ def where_of_alarms(project_id: str, alarm_filter: AlarmFilter) -> tuple[str, li
             "a.device_id IN (SELECT device_id FROM device_group_members WHERE group_id = ?)", alarm_filter.group_id
         )
     if alarm_filter.keyword is not None:
-        where.add(_OF_KEYWORD, alarm_filter.keyword.lower(), project_id, search_form(alarm_filter.keyword))
+        keyword = alarm_filter.keyword
+        where.add(_OF_KEYWORD, keyword.lower(), keyword, project_id, search_form(keyword))
     if alarm_filter.cleared_start is not None:
         where.add("a.cleared_at >= ?", alarm_filter.cleared_start)
     if alarm_filter.cleared_end is not None:

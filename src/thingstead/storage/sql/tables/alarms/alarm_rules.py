@@ -306,5 +306,7 @@ def _where(project_id: str, rule_filter: AlarmRuleFilter) -> tuple[str, list[Any
     if rule_filter.failing is not None:
         where += " AND r.failing <> ''" if rule_filter.failing else " AND r.failing = ''"
     if rule_filter.keyword is not None:
-        where, parameters = f"{where} AND instr(lower(r.name), ?) > 0", [*parameters, rule_filter.keyword.lower()]
+        # Databases lower ASCII alone: other letters are found as they are written.
+        where = f"{where} AND (instr(lower(r.name), ?) > 0 OR instr(r.name, ?) > 0)"
+        parameters = [*parameters, rule_filter.keyword.lower(), rule_filter.keyword]
     return where, parameters
