@@ -70,6 +70,12 @@ async def test_each_read_opens_its_endpoints_and_no_other(tenant: Tenant, pump: 
     }
 
 
+async def test_values_of_an_earlier_instant_are_history(tenant: Tenant, pump: str) -> None:
+    for reads, code in ((["attributes"], 403), (["attributes", "history"], 0), (["history"], 403)):
+        token = (await create(tenant, devices=[pump], reads=reads))["token"]
+        assert await errcode(tenant, token, f"device/{pump}/attributes?at=1767225600000") == code
+
+
 async def all_answers(tenant: Tenant, token: str, device: str) -> list[str]:
     """The endpoints that do not refuse a token with 403, with a device in every path."""
     opened = []

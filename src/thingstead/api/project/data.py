@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import KeysBody, PageNumber
-from thingstead.errors import NotFound
+from thingstead.errors import Forbidden, NotFound
 from thingstead.model import limits
 from thingstead.model.device import Page
 from thingstead.model.roles import ADMIN, VIEWER
@@ -49,6 +49,9 @@ async def attributes(call: ApiCall) -> list[AttributeItem]:
     then all others by identifier, without `model`. A defined attribute that never had a value has `value` null and `ts`
     0. The current value is the one with the greatest device timestamp."""
     query: AttributesQuery = call.query
+    scope = call.caller.scope
+    if query.at is not None and scope is not None and "history" not in scope.reads:
+        raise Forbidden("outside_token_scope")
     items: list[AttributeItem] = await call.platform.history.list_attributes(
         call.caller.project_id, call.path["device_id"], None if query.at is None else int(query.at)
     )
