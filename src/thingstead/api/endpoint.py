@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from thingstead.api.body import Scope
-from thingstead.errors import ThingsteadError
+from thingstead.errors import Forbidden, ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.limits import CREDENTIAL_BODY_BYTES
 from thingstead.model.roles import Role
@@ -17,6 +17,9 @@ from thingstead.services.platform import Platform
 from thingstead.wire.common import Empty
 
 __all__ = ["Access", "ApiCall", "Caller", "Empty", "Endpoint"]
+
+
+OPERATOR_NAME = "operator"  # the name of the operator of the server, who has no account
 
 
 class Access(enum.Enum):
@@ -79,6 +82,14 @@ class ApiCall:
         self.scope: Scope = {"headers": ()} if scope is None else scope
         self.traced = False
         self.answer_headers: list[tuple[bytes, bytes]] = []
+
+    @property
+    def person_id(self) -> str:
+        """Id of the administrator who calls. Raises Forbidden for another caller, such as the operator of the
+        server."""
+        if self.caller.admin_id is None:
+            raise Forbidden("administrator_only")
+        return self.caller.admin_id
 
 
 Handler = Callable[[ApiCall], Coroutine[Any, Any, Any]]

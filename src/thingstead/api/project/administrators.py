@@ -70,8 +70,7 @@ def _shown(administrator: Administrator) -> AdministratorInfo:
 
 async def read_myself(call: ApiCall) -> AdministratorInfo:
     """The administrator who is logged in. Requires an AccessToken of ``admin_login`` or a browser session."""
-    admin_id = call.caller.admin_id or ""  # always present: the endpoint is for administrators
-    return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, admin_id))
+    return _shown(await call.platform.accounts.get_administrator(call.caller.project_id, call.person_id))
 
 
 async def list_administrators(call: ApiCall) -> Listed[AdministratorInfo]:
@@ -127,7 +126,7 @@ async def set_own_password(call: ApiCall) -> None:
     body: OwnPasswordBody = call.body
     await call.platform.accounts.change_own_password(
         caller.project_id,
-        caller.admin_id or "",
+        call.person_id,
         body.current_password,
         body.password,
         session_id=caller.session_id,

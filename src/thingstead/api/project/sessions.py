@@ -131,14 +131,14 @@ async def read_session(call: ApiCall) -> SessionInfo:
 async def log_out(call: ApiCall) -> None:
     """Ends the session and its WebSockets; its cookie becomes invalid."""
     caller = call.caller
-    await call.platform.browser_sessions.log_out(caller.project_id, caller.admin_id or "", caller.session_id)
+    await call.platform.browser_sessions.log_out(caller.project_id, call.person_id, caller.session_id)
     call.answer_headers.append(await credentials.session_cookie(call.scope, call.platform, "", 0))
 
 
 async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
     """The administrator's browser sessions, newest first."""
     caller = call.caller
-    sessions = await call.platform.browser_sessions.list_sessions(caller.project_id, caller.admin_id or "")
+    sessions = await call.platform.browser_sessions.list_sessions(caller.project_id, call.person_id)
     query: ShortListQuery = call.query
     return query.listed([shown_session(session, caller.session_id) for session in sessions])
 
@@ -146,7 +146,7 @@ async def list_sessions(call: ApiCall) -> Listed[SessionItem]:
 async def end_session(call: ApiCall) -> None:
     """Ends one of the administrator's own browser sessions."""
     caller = call.caller
-    await call.platform.browser_sessions.end(caller.project_id, caller.admin_id or "", call.path["session_id"])
+    await call.platform.browser_sessions.end(caller.project_id, call.person_id, call.path["session_id"])
 
 
 async def _info(call: ApiCall, session: BrowserSession, administrator: Administrator) -> SessionInfo:

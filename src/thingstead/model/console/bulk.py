@@ -4,11 +4,11 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from thingstead.model.audit.log import ActorKind
 from thingstead.model.project import Tags
 
 JobState = Literal["queued", "running", "done", "cancelled", "failed"]
 ENDED: frozenset[JobState] = frozenset({"done", "cancelled", "failed"})
-ActorKind = Literal["admin", "application"]
 
 
 class BulkTags(msgspec.Struct, frozen=True, tag="tags"):
@@ -75,7 +75,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     """The caller who requested a change."""
 
     kind: ActorKind
-    id: str
+    id: str  # empty: the operator of the server
     name: str = ""
 
 

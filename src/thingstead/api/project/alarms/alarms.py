@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta
 
-from thingstead.api.endpoint import ApiCall, Endpoint
+from thingstead.api.endpoint import OPERATOR_NAME, ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, NotFound
 from thingstead.model import limits
@@ -159,11 +159,14 @@ def _shown(alarm: Alarm) -> AlarmInfo:
 
 
 async def person(call: ApiCall) -> str:
-    """Name of the person: the administrator's account; for an application the name in the body, otherwise the AppID."""
+    """Name of the person: the administrator's account; for an application or the operator of the server the name in the
+    body, otherwise the AppID, or ``operator``."""
     if call.caller.admin_id is not None:
         administrator = await call.platform.accounts.get_administrator(call.caller.project_id, call.caller.admin_id)
         return administrator.account
-    return str(call.body.by) if call.body.by.strip() else f"application {call.caller.app_id}"
+    if call.body.by.strip():
+        return str(call.body.by)
+    return OPERATOR_NAME if call.caller.operator else f"application {call.caller.app_id}"
 
 
 async def alarms(call: ApiCall) -> Listed[AlarmInfo]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from thingstead.api.endpoint import ApiCall, Endpoint
+from thingstead.api.endpoint import OPERATOR_NAME, ApiCall, Endpoint
 from thingstead.api.fields import TagsMember
 from thingstead.api.project.control import CommandId, Method, WaitMs
 from thingstead.api.project.device_query import DeviceSelection
@@ -176,6 +176,8 @@ async def _begin(call: ApiCall, change: BulkChange) -> BulkInfo:
 async def actor_of(call: ApiCall) -> Actor:
     """The caller, as named in jobs."""
     caller, accounts = call.caller, call.platform.accounts
+    if caller.operator:
+        return Actor(kind="cli", id="", name=OPERATOR_NAME)
     if caller.admin_id is None:
         application = await accounts.get_application(caller.project_id, caller.app_id)
         return Actor(kind="application", id=caller.app_id, name=application.name)

@@ -57,7 +57,7 @@ async def search(call: ApiCall) -> SearchInfo:
 
 async def device_views(call: ApiCall) -> ViewList:
     """The administrator's own views and shared views of others, oldest first."""
-    admin_id = _admin(call)
+    admin_id = call.person_id
     views = await call.platform.desk.list_views(call.caller.project_id, admin_id)
     return ViewList(items=[_shown(view, admin_id) for view in views])
 
@@ -66,7 +66,7 @@ async def create_view(call: ApiCall) -> Created:
     """Saves a view of the list of devices."""
     body: ViewBody = call.body
     view = await call.platform.desk.create_view(
-        call.caller.project_id, _admin(call), body.name, body.query, shared=body.shared
+        call.caller.project_id, call.person_id, body.name, body.query, shared=body.shared
     )
     return Created(id=view.id, name=view.name)
 
@@ -77,7 +77,7 @@ async def update_view(call: ApiCall) -> None:
     given = {"name": body.name, "query": body.query, "shared": body.shared}
     changes = {name: value for name, value in given.items() if value is not UNSET}
     await call.platform.desk.update_view(
-        call.caller.project_id, _admin(call), call.path["view_id"], changes, body.version
+        call.caller.project_id, call.person_id, call.path["view_id"], changes, body.version
     )
 
 
@@ -85,22 +85,18 @@ async def delete_view(call: ApiCall) -> None:
     """Removes one of the administrator's own views; an administrator with the role `admin` may also remove shared views
     of others."""
     await call.platform.desk.delete_view(
-        call.caller.project_id, _admin(call), call.path["view_id"], any_owner=allows(call.caller.role, ADMIN)
+        call.caller.project_id, call.person_id, call.path["view_id"], any_owner=allows(call.caller.role, ADMIN)
     )
 
 
 async def preferences(call: ApiCall) -> Any:
     """Preferences of the administrator's console: language, theme, columns and the like."""
-    return await call.platform.desk.preferences(_admin(call))
+    return await call.platform.desk.preferences(call.person_id)
 
 
 async def keep_preferences(call: ApiCall) -> None:
     """Replaces all preferences."""
-    await call.platform.desk.keep_preferences(_admin(call), call.body)
-
-
-def _admin(call: ApiCall) -> str:
-    return call.caller.admin_id or ""  # always present: these endpoints are for administrators
+    await call.platform.desk.keep_preferences(call.person_id, call.body)
 
 
 def _shown(view: SavedView, admin_id: str) -> ViewItem:
