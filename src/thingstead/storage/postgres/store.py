@@ -9,15 +9,18 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.config import StorageSettings
 from thingstead.errors import ConfigError, Unavailable
+from thingstead.model.health import HealthWarning
 from thingstead.repeating import Repeating
+from thingstead.storage.postgres import upkeep
 from thingstead.storage.postgres.engine.connection import connect
-from thingstead.storage.postgres.engine.database import WRITE_TIMEOUT_MS, Database
+from thingstead.storage.postgres.engine.database import CLOSE_TIMEOUT_S, WRITE_TIMEOUT_MS, Database
 from thingstead.storage.postgres.nodes.conninfo import described
 from thingstead.storage.postgres.schema import prepare
 from thingstead.storage.sql.store import SqlStore
 
 log = structlog.get_logger("thingstead.storage")
 
+UPKEEP_INTERVAL_S = 60.0  # between two looks whether the database is cleaned up
 PROBE_INTERVAL_S = 1.0  # between two looks whether a database that could not be written can be written again
 
 
@@ -28,6 +31,8 @@ class PostgresStore(SqlStore):
         super().__init__(database, clock)
         self._database = database
         self._watch = Repeating("the database", self._look, PROBE_INTERVAL_S)
+        self._upkeep = upkeep.Upkeep()
+        self._upkeep_watch = Repeating("upkeep of the database", self._look_at_upkeep, UPKEEP_INTERVAL_S, at_start=True)
 
     @classmethod
     async def open(
@@ -58,6 +63,7 @@ class PostgresStore(SqlStore):
         try:
             await store.history.open()
             store._watch.start()
+            store._upkeep_watch.start()
         except BaseException:
             await store._database.close()
             raise
@@ -73,9 +79,21 @@ class PostgresStore(SqlStore):
         if self._database.trouble() is not None:
             await self._database.probe()
 
+    async def _look_at_upkeep(self) -> None:
+        self._upkeep = await self._database.read(upkeep.look)
+
+    def warnings(self) -> list[HealthWarning]:
+        return [*super().warnings(), *self._upkeep.warnings()]
+
     async def close(self) -> None:
+        """Commits accepted writes, then closes the connections. A database that does not answer is not waited for."""
         await self._watch.close()
-        await super().close()
+        await self._upkeep_watch.close()
+        closing = asyncio.ensure_future(super().close())
+        await asyncio.wait([closing], timeout=CLOSE_TIMEOUT_S)
+        if not closing.done():
+            self.abandon("the store is closing, and the database does not answer")
+        await closing
 
 
 def _prepare(conninfo: str, now_ms: int) -> None:

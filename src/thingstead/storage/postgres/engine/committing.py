@@ -153,6 +153,9 @@ class Committing:
             if ends_all(exc):
                 raise
             job.error = translated(exc) if isinstance(exc, DRIVER_ERRORS) else exc
+        else:
+            if connection.failed:  # it caught the error of a statement; nothing of the transaction could be kept
+                job.error = Unavailable("database_unusable", detail="a statement failed")
         if savepoint:
             connection.simple(b"RELEASE job" if job.error is None else b"ROLLBACK TO job; RELEASE job")
         elif job.error is not None and not alone and (connection.failed or connection.writes != wrote):

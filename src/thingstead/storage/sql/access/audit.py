@@ -75,6 +75,7 @@ def collecting(run: Callable[[Connection], T], edits: Edits, author: Author | No
     """``run``, of which each change is put into ``edits``, and where there is an author, into the audit log."""
 
     def collect(connection: Connection) -> T:
+        edits.clear()  # the write may run again
         token = _EDITS.set(edits)
         try:
             result = run(connection)

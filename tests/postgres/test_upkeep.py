@@ -1,0 +1,37 @@
+"""What keeps PostgreSQL from cleaning up is warned of."""
+
+import psycopg
+import pytest
+
+from thingstead.clock import ManualClock
+from thingstead.storage.postgres import upkeep
+from thingstead.storage.postgres.engine.connection import PostgresConnection, connect
+from thingstead.storage.postgres.store import PostgresStore
+
+
+def test_a_transaction_that_holds_a_snapshot_and_a_table_of_dead_rows_are_warned_of(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "HELD_S", 0)
+    monkeypatch.setattr(upkeep, "DEAD_ROWS", 10)
+    connection = PostgresConnection(lambda: connect(postgres_url, "tests", 10_000))
+    with psycopg.connect(postgres_url) as holder:
+        holder.execute("CREATE TABLE t AS SELECT n FROM generate_series(1, 100) n")
+        holder.execute("ALTER TABLE t SET (autovacuum_enabled = off)")
+        holder.commit()
+        holder.execute("DELETE FROM t")
+        holder.commit()
+        holder.execute("SELECT pg_stat_force_next_flush()")
+        holder.commit()
+        holder.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        holder.execute("SELECT 1")
+        found = upkeep.look(connection)
+    connection.close()
+    assert (found.table, found.dead_rows) == ("t", 100)
+    assert [warning.code for warning in found._replace(held_s=60).warnings()] == ["snapshot_held", "vacuum_behind"]
+
+
+async def test_a_new_database_has_nothing_to_warn_of(postgres_url: str) -> None:
+    async with await PostgresStore.open(postgres_url, ManualClock()) as store:
+        await store._look_at_upkeep()
+        assert store.warnings() == []
