@@ -13,7 +13,6 @@ HELPERS = {
     "script/pythons",
     "script/node-clients",
     "script/client-generators",
-    "script/guides.py",
     "script/wording.py",
 }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from thingstead.api.documents import snippets
 from thingstead.api.documents.markup import code_block, escape, paragraphs, section, table
 from thingstead.api.documents.schemas import REFERENCE, Schema
-from thingstead.api.documents.shapes import Shapes
+from thingstead.api.documents.shapes import SchemaTables
 from thingstead.api.documents.words import Words
 
 METHOD_ORDER = ("get", "post", "put", "delete")
@@ -33,7 +33,7 @@ class OperationsPage:
     def __init__(self, components: Mapping[str, Schema], words: Words) -> None:
         self._words = words
         self._components = components
-        self._shapes = Shapes(components, words)
+        self._shapes = SchemaTables(components, words)
 
     def render(self, operations: list[Operation]) -> str:
         """The content of the page."""

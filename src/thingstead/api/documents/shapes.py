@@ -16,7 +16,7 @@ BOUNDS = (
 )
 
 
-class Shapes:
+class SchemaTables:
     """Shows schemas, and remembers to which types they refer.
 
     Args:
