@@ -8,11 +8,13 @@ from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
-from tests.browser.visit import AXE, Site, Visit
+from tests.browser.visit import AXE, Site, Visit, running_browser
 from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess, init
 
+FOLDER = Path(__file__).parent
 HOSTILE = """<img src=x onerror="alert(1)">"><script>alert(2)</script>{{7*7}}"""
 TYPE = {
     "name": "Thermometers",
@@ -38,6 +40,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"not installed: {lacking}", pytrace=False)
     if lacking:
         pytest.skip(f"not installed: {lacking}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests here run in the event loop of the browser."""
+    for item in items:
+        if item.path.is_relative_to(FOLDER):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @contextmanager
@@ -89,8 +99,15 @@ def _populated(api: ProjectApi, url: str) -> dict[str, Certificate]:
     return {"reporting": reporting, "hostile": hostile, "silent": silent}
 
 
-@pytest.fixture
-async def visit(site: Site) -> AsyncIterator[Visit]:
-    """A browser, as somebody opens it."""
-    async with Visit.begin(site) as begun:
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Any]:
+    """One for all tests: to start it takes longer than many of them. Their contexts share nothing."""
+    async with running_browser() as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(site: Site, browser: Any) -> AsyncIterator[Visit]:
+    """A browser, as somebody opens it who has not used it before."""
+    async with Visit.begin(site, browser) as begun:
         yield begun

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.browser.visit import Visit
 from tests.project_api import ProjectApi
@@ -25,7 +26,7 @@ CONNECT = """([url, name]) => new Promise(done => {
 })"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def neighbour() -> AsyncIterator[str]:
     """The address of a page of another program: same host, another port."""
 

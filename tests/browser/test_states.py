@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from tests.browser.conftest import opened
 from tests.browser.front import Front
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.external("chromium")
 TABS = ("summary", "attributes", "events", "commands", "connection", "alarms", "settings")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def front(visit: Visit) -> AsyncIterator[Front]:
     """What stands between the browser and the server of the site."""
     async with Front.before(visit.site.process.http_port) as front:

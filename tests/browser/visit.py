@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +47,20 @@ class View(NamedTuple):
         return f"{self.language}-{self.theme}-{self.size[0]}"
 
 
+@asynccontextmanager
+async def running_browser() -> AsyncIterator[Any]:
+    """Chromium, without pages."""
+    from playwright.async_api import async_playwright
+
+    program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
 class Visit:
     """A browser at a site. Pages are opened in views; faults are gathered from all of them.
 
@@ -58,19 +72,20 @@ class Visit:
         self.site = site
         self.faults: list[str] = []
         self._browser = browser
+        self._contexts: list[Any] = []
 
     @classmethod
     @asynccontextmanager
-    async def begin(cls, site: Site) -> AsyncIterator["Visit"]:
-        from playwright.async_api import async_playwright
+    async def begin(cls, site: Site, browser: Any = None) -> AsyncIterator["Visit"]:
+        """In a browser that runs already, or in one of its own. Its pages are closed at the end."""
+        async with AsyncExitStack() as stack:
+            visit = cls(site, browser or await stack.enter_async_context(running_browser()))
+            stack.push_async_callback(visit._close)
+            yield visit
 
-        program = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            try:
-                yield cls(site, browser)
-            finally:
-                await browser.close()
+    async def _close(self) -> None:
+        for context in self._contexts:
+            await context.close()
 
     async def page(self, view: View = View(), **wishes: Any) -> Any:  # noqa: B008 - immutable
         """A page of a browser that nobody has used before; ``wishes``, such as ``forced_colors``, go to Playwright."""
@@ -84,6 +99,7 @@ class Visit:
             is_mobile=phone,
             **wishes,
         )
+        self._contexts.append(context)
         page = await context.new_page()
         page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: self.faults.append(f"threw {error}"))
