@@ -21,7 +21,7 @@ const chunks = [
     name: "base",
     test: /src[\\/](api|i18n)[\\/]|src[\\/]lib[\\/](action|confirm|preferences|time|toasts)\.|src[\\/]ui[\\/](Form|Modal)\w+\.vue|plugin-vue|src[\\/]router|lucide[\\/]vue[\\/]dist[\\/]esm[\\/](icons[\\/](circle-check|eye|eye-off|languages|triangle-alert|x)\.|\w+\.mjs)/,
   },
-  { name: "inner", test: /src[\\/](lib|live|table)[\\/]/ },
+  { name: "inner", test: /src[\\/](lib|live|table)[\\/]|clients[\\/]javascript[\\/]/ },
   // Small things that several pages show: each file more is a request more, which is dear where the server is far.
   { name: "shared", test: /src[\\/]ui[\\/]|lucide[\\/]vue[\\/]dist[\\/]esm[\\/]icons[\\/]/, minShareCount: 2 },
 ]

@@ -1,6 +1,6 @@
 // As much MQTT 3.1.1 as a subscriber at QoS 0 needs (OASIS MQTT 3.1.1, sections 2 and 3).
 
-const PACKET_BYTES = 1024 * 1024; // the largest that is taken
+const PACKET_BYTES = 16 * 1024 * 1024; // the largest that is taken
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -20,14 +20,20 @@ function packet(first, body) {
   return new Uint8Array([first, ...length, ...body]);
 }
 
-/** CONNECT with a clean session, a user name and a password. */
+/** CONNECT with a clean session, a user name and, unless it is null, a password. */
 export function connect(userName, password, keepAliveS) {
-  const header = [...text("MQTT"), 4, 0b1100_0010, keepAliveS >> 8, keepAliveS & 255];
-  return packet(0x10, [...header, ...text(""), ...text(userName), ...text(password)]);
+  const flags = password === null ? 0b1000_0010 : 0b1100_0010;
+  const header = [...text("MQTT"), 4, flags, keepAliveS >> 8, keepAliveS & 255];
+  const secret = password === null ? [] : text(password);
+  return packet(0x10, [...header, ...text(""), ...text(userName), ...secret]);
 }
 
 export function subscribe(id, filters) {
   return packet(0x82, [id >> 8, id & 255, ...filters.flatMap((filter) => [...text(filter), 0])]);
+}
+
+export function unsubscribe(id, filters) {
+  return packet(0xa2, [id >> 8, id & 255, ...filters.flatMap(text)]);
 }
 
 export const PINGREQ = packet(0xc0, []);
@@ -40,10 +46,12 @@ function parse(first, body) {
     case 3: {
       const length = (body[0] << 8) | body[1];
       const after = 2 + length + (first & 6 ? 2 : 0);
-      return { type: "publish", topic: decoder.decode(body.subarray(2, 2 + length)), payload: body.slice(after) };
+      return { type: "publish", topic: decoder.decode(body.subarray(2, 2 + length)), payload: body.subarray(after) };
     }
     case 9:
-      return { type: "suback", codes: [...body.subarray(2)] };
+      return { type: "suback", id: (body[0] << 8) | body[1], codes: [...body.subarray(2)] };
+    case 13:
+      return { type: "pingresp" };
     default:
       return { type: "other" };
   }
@@ -85,4 +93,15 @@ function bodyOf(data, at) {
     if (byte < 128) return { from: at + 2 + place, to: at + 2 + place + length };
   }
   throw new RangeError("a packet is too large, or its length is malformed [MQTT-2.2.3]");
+}
+
+/** Whether a topic matches a filter; of wildcards `+` and a `#` at the end [MQTT-4.7.1]. */
+export function matches(filter, topic) {
+  const wanted = filter.split("/");
+  const levels = topic.split("/");
+  for (const [index, part] of wanted.entries()) {
+    if (part === "#") return true;
+    if (index >= levels.length || (part !== "+" && part !== levels[index])) return false;
+  }
+  return wanted.length === levels.length;
 }

@@ -6,7 +6,7 @@ const publish = bytes(0x30, 8, 0, 3, 0x61, 0x2f, 0x62, 0x7b, 0x7d, 0x0a) // topi
 
 describe("packets of MQTT", () => {
   it("connect with a clean session, a user name and no password", () => {
-    expect([...mqtt.connect("vk", 30)]).toEqual([
+    expect([...mqtt.connect("vk", null, 30)]).toEqual([
       ...[0x10, 16, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 0x82, 0, 30, 0, 0, 0, 2, 0x76, 0x6b],
     ])
   })

@@ -175,7 +175,7 @@ def test_the_package_holds_the_client_and_its_types_and_needs_no_other(folder: P
     described = json.loads((package / "package.json").read_text())
     assert described["version"] == __version__
     assert not described.keys() & {"dependencies", "peerDependencies", "scripts"}
-    sources = {"client.js", "errors.js", "index.js", "live.js", "packets.js", "index.d.ts", "api.d.ts"}
+    sources = {"client.js", "errors.js", "index.js", "live.js", "packets.js", "index.d.ts", "api.d.ts", "packets.d.ts"}
     assert {file.name for file in package.iterdir()} == sources | {"package.json", "README.md", "LICENSE"}
 
 

@@ -121,7 +121,7 @@ function open(): void {
   socket = opened
   opened.binaryType = "arraybuffer"
   const name = username
-  opened.onopen = () => opened.send(mqtt.connect(name, KEEP_ALIVE))
+  opened.onopen = () => opened.send(mqtt.connect(name, null, KEEP_ALIVE))
   opened.onmessage = (event: MessageEvent<ArrayBuffer>) => {
     if (socket === opened) for (const packet of reader.read(new Uint8Array(event.data))) handle(packet)
   }
