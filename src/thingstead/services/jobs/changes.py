@@ -12,6 +12,7 @@ from thingstead.model.command import Command
 from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart, RegistryChange
 from thingstead.model.device import Device
 from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
+from thingstead.model.roles import ADMIN, OPERATOR, Role
 from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.device_context import DeviceContext
@@ -39,6 +40,11 @@ def part_size(change: BulkChange) -> int:
     else:
         return PART_DEVICES_SLOW if isinstance(change, BulkRemoval) else PART_DEVICES
     return max(1, min(most, PART_DEVICES_SLOW))
+
+
+def needed_role(change: BulkChange) -> Role:
+    """The role that a caller must have for a change."""
+    return ADMIN if isinstance(change, BulkRemoval) else OPERATOR
 
 
 def refusal(device_id: str, error: ThingsteadError) -> BulkItem:

@@ -27,13 +27,14 @@ from thingstead.model.console.bulk import (
 )
 from thingstead.model.device import DeviceFilter
 from thingstead.model.limits import Problems
+from thingstead.model.roles import allows
 from thingstead.model.tenant import TENANT
 from thingstead.model.values.unicode_text import normal
 from thingstead.repeating import Repeating
 from thingstead.services.audit.audit import acting
 from thingstead.services.commands.control import ControlService, params_size_bytes
 from thingstead.services.ingest.ingest import IngestService
-from thingstead.services.jobs.changes import BulkChanges, part_size
+from thingstead.services.jobs.changes import BulkChanges, needed_role, part_size
 from thingstead.services.jobs.part_turns import PartTurns
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import normal_tags
@@ -232,6 +233,12 @@ class JobService:
         if part is None:
             await self._end(job, "done")
             return
+        if not await self._may_go_on(job):
+            log.info(
+                "a job was cancelled: who began it was removed or has another role", job=job.id, actor=job.actor.id
+            )
+            await self._end(job, "cancelled")
+            return
         token = TENANT.set(job.project_id)
         at, actor = self._clock.now_ms(), job.actor
         try:
@@ -244,6 +251,15 @@ class JobService:
             await self._end(job, "failed")
         finally:
             TENANT.reset(token)
+
+    async def _may_go_on(self, job: Job) -> bool:
+        """Whether who began a job may still do what it does."""
+        accounts, actor = self._store.accounts, job.actor
+        if actor.kind == "cli":
+            return True
+        find = accounts.find_administrator if actor.kind == "admin" else accounts.find_application
+        found = await find(actor.id)
+        return found is not None and allows(found.role, needed_role(job.change))
 
     async def _end(self, job: Job, state: JobState) -> None:
         await self._store.jobs.end(job.project_id, job.id, state, self._clock.now_ms())

@@ -33,7 +33,8 @@ async def job(call: ApiCall) -> JobDetail:
 
 
 async def cancel_job(call: ApiCall) -> JobInfo:
-    """Ends a job; devices that were processed stay changed."""
+    """Ends a job; devices that were processed stay changed. A job also ends so if its caller is removed, or loses the
+    role that the change requires."""
     return JobInfo(**_members(await call.platform.jobs.cancel(call.caller.project_id, call.path["job_id"])))
 
 
