@@ -61,11 +61,13 @@ class PostgresServer:
     PostgreSQL refuses to run as root: started by root, it runs as ``postgres`` or ``nobody``.
     """
 
-    def __init__(self, programs: Path, settings: dict[str, str] | None = None) -> None:
+    def __init__(self, programs: Path, settings: dict[str, str] | None = None, parent: Path | None = None) -> None:
         self._account = _account() if os.geteuid() == 0 else None
         # A database takes a second to make on a disk, and a twentieth of that in memory.
         self._folder = Path(tempfile.mkdtemp(prefix="thingstead-postgres-", dir=os.environ.get(ROOT_VARIABLE)))
-        self.data = self._folder / "data"
+        if parent is not None:
+            parent.chmod(0o711)
+        self.data = (parent or self._folder) / "data"
         self.data.mkdir(mode=0o700)
         self.programs = self._reachable(programs)
         self._settings = {**SETTINGS, **(settings or {})}

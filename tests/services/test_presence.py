@@ -1,5 +1,6 @@
 """A device is online exactly while the row of its live session exists."""
 
+import asyncio
 import random
 
 import msgspec
@@ -49,6 +50,24 @@ async def test_a_log_in_with_the_wrong_project_key_stands_in_the_log_of_the_devi
         "a log-in from 192.0.2.1: the AccessToken is valid, the ProjectKey is wrong"
     ]
     assert "key-p2" not in str(entries)
+
+
+async def test_a_device_whose_log_in_is_given_up_while_it_is_stored_comes_online_before_it_goes_offline(
+    workshop: Workshop,
+) -> None:
+    heard: list[bool] = []
+    workshop.bus.subscribe(PresenceChanged, lambda news: heard.append(news.online))
+    device = await workshop.add_device()
+    for number in range(4):
+        opening = asyncio.ensure_future(workshop.presence.open(device, session(str(number))))
+        for _ in range(number):
+            await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await workshop.presence.close(device, str(number), "the log-in failed")
+        assert not await online(workshop, device)
+    assert heard in ([True, False] * count for count in range(5))
 
 
 async def test_a_takeover_is_one_event_and_the_old_session_ends_unheard(workshop: Workshop) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.options import command_config, config_option, data_options, refuse_database
 from thingstead.errors import Conflict
 from thingstead.model.values.unicode_text import shown
 from thingstead.server.archives import check_folder
@@ -13,7 +13,7 @@ from thingstead.server.archives import check_folder
 
 @click.command("check")
 @click.option("--quick", is_flag=True, help="Skip the checks that read everything: indexes, and the content of blocks.")
-@data_dir_option
+@data_options
 @config_option
 def command(quick: bool, file: Path | None, **flags: Any) -> None:
     """Check a data folder: pages, references, checksums and totals. The server may be running.
@@ -21,6 +21,7 @@ def command(quick: bool, file: Path | None, **flags: Any) -> None:
     Nothing is changed. The exit code is 1 if there are errors.
     """
     config = command_config(file, **flags)
+    refuse_database(config, "check", "pg_amcheck of PostgreSQL reads its tables")
     wrong = 0
     for finding in check_folder(config.data_path, quick=quick):
         state = "ok" if not finding.problems else f"{len(finding.problems):,} problems"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from thingstead.cli.instants import INSTANT
-from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.options import command_config, config_option, data_options, refuse_database
 from thingstead.cli.progress import bar
 from thingstead.errors import Conflict, Unavailable
 from thingstead.model.limits import INSTANT_MS
@@ -33,7 +33,7 @@ STDOUT = "-"
 @click.option("--start", type=INSTANT, default="0", help="Only points at or after this instant: a date, or ms.")
 @click.option("--end", type=INSTANT, default=str(INSTANT_MS), help="Only points at or before this instant.")
 @click.option("--force", is_flag=True, help="Overwrite an output file that exists.")
-@data_dir_option
+@data_options
 @config_option
 def command(
     file: Path | None, output: str, form: str | None, start: int, end: int, *, force: bool, **options: Any
@@ -48,6 +48,7 @@ def command(
         raise Conflict("not_done", detail=f"{output} exists; --force overwrites it")
     chosen = {name: options.pop(name) for name in ("project_id", "type_id", "device_ids", "identifiers")}
     config = command_config(file, **options)
+    refuse_database(config, "export", "read history over the Project API, or migrate a copy into a data folder")
     with open_archive(config.data_path) as archive, bar("Exporting") as progress:
         devices = select_devices(archive, chosen["project_id"], chosen["type_id"], chosen["device_ids"])
         with _writer(output, form) as writer:

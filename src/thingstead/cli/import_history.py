@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.options import command_config, config_option, data_options
 from thingstead.cli.progress import bar
 from thingstead.config import Config
 from thingstead.errors import Conflict, NotFound
@@ -29,7 +29,7 @@ ROWS_PER_TICK = 10_000  # rows between two updates of the progress bar
 @click.option(
     "--project", "project_id", metavar="ID", help="The project of the devices; required if there are several."
 )
-@data_dir_option
+@data_options
 @config_option
 def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:
     """Import points from the CSV or Parquet file TABLE into history. The server must be stopped.

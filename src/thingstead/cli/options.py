@@ -10,6 +10,7 @@ import click
 from thingstead import config as configuration
 from thingstead import log
 from thingstead.config import CONFIG_VARIABLE, SETTINGS, Config
+from thingstead.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,9 +38,16 @@ def setting_option(name: str, metavar: str) -> Callable[[F], F]:
     )
 
 
-def data_dir_option(command: F) -> F:
-    """Adds ``--data-dir D``."""
-    return setting_option("data_dir", "D")(command)
+def data_options(command: F) -> F:
+    """Adds ``--data-dir D`` and ``--database URL``."""
+    return setting_option("data_dir", "D")(setting_option("database", "URL")(command))
+
+
+def refuse_database(config: Config, command: str, instead: str) -> None:
+    """Raises ConfigError if the command line or the configuration names a database, with which a command cannot
+    work."""
+    if config.database:
+        raise ConfigError(f"thingstead {command} works on a data folder, not on a database: {instead}")
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,28 +1,35 @@
 """``thingstead restore``."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import click
 
-from thingstead.cli.options import command_config, config_option, data_dir_option
+from thingstead.cli.options import command_config, config_option, data_options
 from thingstead.cli.progress import bar
+from thingstead.server import database_backups
 from thingstead.server.backups import restore
 
 
 @click.command("restore")
 @click.argument("backup", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--keep-tokens", is_flag=True, help="Keep the AccessTokens of the backup valid.")
-@data_dir_option
+@data_options
 @config_option
 def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:
-    """Create a data folder from the backup in the folder BACKUP.
+    """Create a data folder from the backup in the folder BACKUP, or fill an empty database from one of a database.
 
-    A data folder that is not empty is refused and not changed. The copy is compared with the manifest of the backup,
-    byte by byte and row by row, and its schema with that of this release. The secret that signs AccessTokens is
-    replaced: applications and people log in again.
+    A data folder or a database that is not empty is refused and not changed. The copy is compared with the manifest
+    of the backup, byte by byte and row by row, and its schema with that of this release. The secret that signs
+    AccessTokens is replaced: applications and people log in again.
     """
     config = command_config(file, **flags)
+    if config.database:
+        with bar("Restoring") as progress:
+            done = asyncio.run(database_backups().restore_database(config, backup, progress, keep_tokens=keep_tokens))
+        click.echo(f"The database is restored: {done.rows:,} rows, as of {done.created_at}")
+        return
     with bar("Restoring") as progress:
         manifest = restore(backup, config.data_path, progress, keep_tokens=keep_tokens)
     rows = sum(manifest.rows.values())

@@ -14,11 +14,11 @@ import structlog
 import uvloop
 
 from thingstead import log
-from thingstead.cli.options import config_option, data_dir_option, load_config, setting_option
+from thingstead.cli.options import config_option, data_options, load_config, setting_option
 from thingstead.cli.service_manager import ServiceManager
 from thingstead.cli.texts import console_address, credentials_json, kept_in, welcome
 from thingstead.config import Config
-from thingstead.server import Server, open_server
+from thingstead.server import Server, open_server, opening
 from thingstead.server.folder import DataFolder
 from thingstead.services.registry.projects import Credentials
 
@@ -31,7 +31,7 @@ STDIN = 0
 
 
 @click.command("serve")
-@data_dir_option
+@data_options
 @setting_option("host", "H")
 @setting_option("http_port", "P")
 @setting_option("mqtt_port", "P")
@@ -51,6 +51,8 @@ STDIN = 0
 def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
     """Run the server. A data folder that is missing or empty is initialized first. Its credentials are printed once to
     a terminal; without one they are written to a file in the data folder, and its path is printed.
+
+    With a database, this is one of any number of nodes, of which one is active; the others stand by and take over.
 
     SIGTERM and SIGINT stop the server: connections are closed, and accepted data is committed. A second signal ends the
     process at once, without loss of acknowledged data. SIGHUP reloads TLS certificates; if the terminal was closed, it
@@ -73,22 +75,11 @@ async def _serve(config: Config, print_credentials: bool) -> None:
     manager = ServiceManager()
     loop.add_signal_handler(signal.SIGHUP, _hung_up, None, stop, in_terminal, manager)
 
-    written: list[Path] = []
-
-    def hand_over(credentials: Credentials) -> None:
-        if not print_credentials:
-            text = credentials_json(credentials) + "\n"
-            written.append(DataFolder(config.data_path).write_credentials(text))
-
-    async with open_server(config, hand_over=hand_over) as server:
+    announced = _Announcement(config, print_credentials)
+    opened: Any = opening().open_database_node if config.database else open_server
+    async with opened(config, hand_over=announced.hand_over) as server:
         address = console_address(config, server.http_port)
-        if server.credentials is None:
-            if sys.stdout.isatty():
-                click.echo(f"Console: {address}")
-        elif written:
-            click.echo(kept_in(written[0], server.credentials, address))
-        else:
-            click.echo(welcome(server.credentials, config.host, server.http_port, address))
+        announced.serving(server.http_port)
         # Objects that are alive now stay alive: exclude them from garbage collections.
         gc.collect()
         gc.freeze()
@@ -99,6 +90,40 @@ async def _serve(config: Config, print_credentials: bool) -> None:
             await server.run_until(stop)
         finally:
             await manager.stopping()
+
+
+class _Announcement:
+    """Says on standard output where the console is, and gives the credentials of a first start away once: to a
+    terminal, otherwise to a file in the data folder. A node learns its ports first, a single server its credentials."""
+
+    def __init__(self, config: Config, print_credentials: bool) -> None:
+        self._config = config
+        self._print = print_credentials
+        self._credentials: Credentials | None = None
+        self._written: Path | None = None
+        self._http_port: int | None = None
+
+    def hand_over(self, credentials: Credentials) -> None:
+        """Takes the credentials. Raises ConfigError if they cannot be written."""
+        if not self._print:
+            text = credentials_json(credentials) + "\n"
+            self._written = DataFolder(self._config.data_path).write_credentials(text)
+        self._credentials = credentials
+        if self._http_port is not None:
+            self.serving(self._http_port)
+
+    def serving(self, http_port: int) -> None:
+        """Notes that the HTTP ports answer."""
+        self._http_port = http_port
+        address = console_address(self._config, http_port)
+        kept = "database" if self._config.database else "data folder"
+        if self._credentials is None:
+            if sys.stdout.isatty():
+                click.echo(f"Console: {address}")
+        elif self._written is not None:
+            click.echo(kept_in(self._written, self._credentials, address, kept))
+        else:
+            click.echo(welcome(self._credentials, self._config.host, http_port, address, kept))
 
 
 def _signalled(number: signal.Signals, stop: asyncio.Event) -> None:

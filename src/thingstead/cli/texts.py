@@ -91,20 +91,20 @@ def console_line(credentials: Credentials, address: str) -> str:
     return f"Console: {address}  account {credentials.admin_account}  password {credentials.admin_password}"
 
 
-def kept_in(path: Path, credentials: Credentials, address: str) -> str:
+def kept_in(path: Path, credentials: Credentials, address: str, kept: str = "data folder") -> str:
     """Message of ``serve`` if standard output is not a terminal: it may be a log that others read."""
     return (
         f"Console: {address}  account {credentials.admin_account}  password: admin_password in {path.absolute()}\n"
-        f"A new data folder was initialized. Its credentials are in {path.absolute()}, readable by its owner only.\n"
+        f"A new {kept} was initialized. Its credentials are in {path.absolute()}, readable by its owner only.\n"
         "Store them elsewhere, then remove the file."
     )
 
 
-def welcome(credentials: Credentials, host: str, http_port: int, console: str) -> str:
+def welcome(credentials: Credentials, host: str, http_port: int, console: str, kept: str = "data folder") -> str:
     """Message that ``serve`` prints once, after it has initialized a folder."""
     lines = quick_start(credentials, host, http_port)
     return (
-        "\nA new data folder was initialized. Store these credentials; they are shown only once:\n\n"
+        f"\nA new {kept} was initialized. Store these credentials; they are shown only once:\n\n"
         f"{credentials_table(credentials)}\n\n"
         f"{console_line(credentials, console)}\n\n"
         "To try it, paste these lines into another shell. They log in, create a device, report a temperature as\n"

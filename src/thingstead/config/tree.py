@@ -13,6 +13,7 @@ from thingstead.config.settings import (
     AccountSettings,
     ApiSettings,
     AppSettings,
+    ClusterSettings,
     MqttSettings,
     NotifySettings,
     PublicSettings,
@@ -37,6 +38,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The configuration: every setting with its value."""
 
     data_dir: Annotated[str, about("The data folder.", min_length=1)] = "./thingstead-data"
+    database: Annotated[
+        str,
+        about(
+            "PostgreSQL database instead of the data folder's own: `postgresql://user@host:5432/name`. The data folder "
+            "then holds only what is this node's own.",
+            secret=True,
+        ),
+    ] = ""
+    database_password_file: Annotated[
+        str, about("File with the password for `database`, better than a password in its address.")
+    ] = ""
     host: Annotated[
         str, about("Address to listen on; `0.0.0.0` is every IPv4 address, `::` every address.", min_length=1)
     ] = "0.0.0.0"  # noqa: S104 - a server is there to be reached
@@ -100,6 +112,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountSettings = AccountSettings()
     notify: NotifySettings = NotifySettings()
     storage: StorageSettings = StorageSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @property
     def data_path(self) -> Path:

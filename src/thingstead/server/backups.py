@@ -63,7 +63,7 @@ def back_up(data_dir: Path, target: Path, progress: Progress, clock: Clock | Non
         os.close(os.open(database, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         copy_database(folder.database, database, progress)
         manifest = _manifest(database, clock or SystemClock())
-        _write_manifest(target, manifest)
+        write_manifest(target, manifest)
     except OSError as exc:
         raise Unavailable("not_done", detail=f"{target} cannot be written: {exc.strerror or exc}") from exc
     return manifest
@@ -132,7 +132,8 @@ def _manifest(database: Path, clock: Clock) -> Manifest:
     )
 
 
-def _write_manifest(target: Path, manifest: Manifest) -> None:
+def write_manifest(target: Path, manifest: msgspec.Struct) -> None:
+    """Writes the manifest of a backup durably, which completes it. Raises OSError."""
     path = target / MANIFEST
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "wb") as file:

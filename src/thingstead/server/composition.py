@@ -6,9 +6,11 @@ connected; then devices are told; then what was accepted is committed; last the 
 """
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
+from types import ModuleType
 
 import structlog
 
@@ -33,6 +35,26 @@ from thingstead.storage.sqlite.store import SqliteStore
 log = structlog.get_logger("thingstead.server")
 
 
+def opening() -> ModuleType:
+    """What opens databases. Raises ConfigError if the extra for it is not installed."""
+    return _with_extra("opening")
+
+
+def database_backups() -> ModuleType:
+    """Backups of databases. Raises ConfigError if the extra for it is not installed."""
+    return _with_extra("backups")
+
+
+def _with_extra(module: str) -> ModuleType:
+    """A module about databases: imported when a database is configured, since it needs an extra."""
+    try:
+        return importlib.import_module(f"thingstead.server.cluster.{module}")
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not exc.name.startswith("psycopg"):
+            raise
+        raise ConfigError("database: PostgreSQL needs an extra: pip install 'thingstead[postgres]'") from exc
+
+
 @asynccontextmanager
 async def _open_store(folder: DataFolder, clock: Clock, config: Config) -> AsyncIterator[SqliteStore]:
     if config.storage.backup_before_migration:
@@ -47,12 +69,15 @@ async def _open_store(folder: DataFolder, clock: Clock, config: Config) -> Async
 
 
 async def initialize(config: Config, clock: Clock | None = None) -> Credentials:
-    """Creates the data folder with its first project.
+    """Creates the data folder, or the tables of the database, with its first project.
 
     Raises:
         Conflict: it is initialized already, or in use; nothing was changed.
         ConfigError: the folder cannot be used, or has other contents.
     """
+    if config.database:
+        created: Credentials = await opening().initialize_database(config, clock)
+        return created
     folder = DataFolder(config.data_path)
     if not folder.initialized:
         folder.create()
@@ -76,13 +101,18 @@ async def _initialize(folder: DataFolder, config: Config, clock: Clock) -> Crede
 
 @asynccontextmanager
 async def open_platform(config: Config, clock: Clock | None = None) -> AsyncIterator[Platform]:
-    """Opens the services over an initialized data folder without any port: for commands that run while the server is
-    stopped.
+    """Opens the services over an initialized data folder or database without any port: for commands that run while the
+    server is stopped.
 
     Raises:
-        FolderInUse: a server is running on it.
-        ConfigError: the folder is not initialized, or cannot be used.
+        FolderInUse: a server is running on the folder.
+        Conflict: a node is active on the database.
+        ConfigError: it is not initialized, or cannot be used.
     """
+    if config.database:
+        async with opening().open_database_platform(config, clock) as platform:
+            yield platform
+        return
     folder = DataFolder(config.data_path)
     if not folder.initialized:
         raise ConfigError(f"{folder.path} is not a data folder yet; thingstead init creates one")
@@ -143,7 +173,8 @@ class Server:
 async def open_server(
     config: Config, clock: Clock | None = None, hand_over: Callable[[Credentials], None] = lambda _: None
 ) -> AsyncIterator[Server]:
-    """Runs a server with all ports open inside the block, and stops it at the end of the block.
+    """Runs a server with all ports open inside the block, and stops it at the end of the block. Over a database, it
+    waits until this node is the active one.
 
     A missing or empty data folder is initialized. If the start fails after that, the folder is emptied again, because
     nobody has seen the credentials.
@@ -156,6 +187,11 @@ async def open_server(
         ConfigError: the configuration or the data folder cannot be used.
     """
     clock = clock or SystemClock()
+    if config.database:
+        async with opening().open_database_node(config, clock, hand_over) as node:
+            await opening().wait_until_active(node)
+            yield Server(node.platform, node.credentials, node.http, node.listeners)
+        return
     begun_s = clock.monotonic_s()
     folder = DataFolder(config.data_path)
     async with AsyncExitStack() as stack:

@@ -7,13 +7,13 @@ import click
 import msgspec
 
 from thingstead.cli.administration.health import checks, coloured
-from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
+from thingstead.cli.options import command_config, config_option, data_options, json_option, refuse_database
 
 BAD = 1
 
 
 @click.command("doctor")
-@data_dir_option
+@data_options
 @config_option
 @json_option
 @click.pass_context
@@ -22,7 +22,9 @@ def command(context: click.Context, /, file: Path | None, as_json: bool, **flags
 
     Nothing is changed. The exit code is 1 if a line is bad. `thingstead check` reads the data itself.
     """
-    found = list(checks(command_config(file, **flags)))
+    config = command_config(file, **flags)
+    refuse_database(config, "doctor", "thingstead status shows its nodes")
+    found = list(checks(config))
     if as_json:
         click.echo(msgspec.json.encode([check._asdict() for check in found]).decode())
     else:

@@ -16,7 +16,7 @@ from thingstead.config import Config
 from thingstead.errors import ThingsteadError
 from thingstead.server.backups import migration_ahead
 from thingstead.server.folder import CREDENTIALS, DataFolder
-from thingstead.server.local.calls import ProjectRow
+from thingstead.server.local.calls import NodeState, ProjectRow
 from thingstead.server.local.client import is_running
 from thingstead.wire.server import ServerInfo
 
@@ -41,12 +41,17 @@ class Running(NamedTuple):
 
 def ask_server(config: Config) -> Running | None:
     """The state of the server of a data folder; None if none runs. Raises ThingsteadError if it does not answer."""
-    if not DataFolder(config.data_path).initialized or not is_running(config):
+    if not (config.database or DataFolder(config.data_path).initialized) or not is_running(config):
         return None
     operator = Operator(config, None)
     projects: list[ProjectRow] = operator.run("projects", list[ProjectRow])
     one = Operator(config, projects[0].id)
     return Running(msgspec.convert(one.call("GET", "/server"), ServerInfo), projects)
+
+
+def ask_node(config: Config) -> NodeState | None:
+    """The state of the node of a data folder; None if none runs. Raises ThingsteadError if it does not answer."""
+    return Operator(config, None).run("node", NodeState) if is_running(config) else None
 
 
 def checks(config: Config) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 import click
 import msgspec
 
-from thingstead.cli.options import command_config, config_option, data_dir_option, json_option
+from thingstead.cli.options import command_config, config_option, data_options, json_option
 from thingstead.config import Config
 from thingstead.errors import NotFound, ThingsteadError
 from thingstead.model.values.unicode_text import account_key, shown
@@ -94,14 +94,16 @@ def segment(text: str) -> str:
 
 
 def on_installation(command: F) -> F:
-    """``--data-dir``, ``--config`` and ``--json``; the command gets an Operator and ``as_json``."""
+    """``--data-dir``, ``--database``, ``--config`` and ``--json``; the command gets an Operator and ``as_json``."""
 
-    @data_dir_option
+    @data_options
     @config_option
     @json_option
     @wraps(command)
-    def with_operator(file: Path | None, data_dir: str | None, project_id: str | None = None, **rest: Any) -> Any:
-        return command(Operator(command_config(file, data_dir=data_dir), project_id), **rest)
+    def with_operator(
+        file: Path | None, data_dir: str | None, database: str | None, project_id: str | None = None, **rest: Any
+    ) -> Any:
+        return command(Operator(command_config(file, data_dir=data_dir, database=database), project_id), **rest)
 
     return with_operator  # type: ignore[return-value]
 

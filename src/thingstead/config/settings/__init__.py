@@ -2,6 +2,7 @@
 
 from thingstead.config.settings.account import AccountSettings
 from thingstead.config.settings.app import AppSettings
+from thingstead.config.settings.cluster import ClusterSettings
 from thingstead.config.settings.declaring import about
 from thingstead.config.settings.http import ApiSettings
 from thingstead.config.settings.mqtt import MqttSettings
@@ -14,6 +15,7 @@ __all__ = [
     "AccountSettings",
     "ApiSettings",
     "AppSettings",
+    "ClusterSettings",
     "MqttSettings",
     "NotifySettings",
     "PublicSettings",

@@ -17,15 +17,15 @@ from thingstead.api.standby import OUTCOME_UNKNOWN, create_standby_app
 from thingstead.broker.net.admission import Arrivals
 from thingstead.clock import Clock
 from thingstead.config import Config
-from thingstead.errors import ConfigError, ThingsteadError, Unavailable
+from thingstead.errors import ConfigError, Conflict, ThingsteadError, Unavailable
 from thingstead.metrics import Metrics
-from thingstead.model.health import HealthWarning
+from thingstead.model.health import HealthWarning, health_warning
 from thingstead.server.buffers import shared_buffers
 from thingstead.server.cluster.front import Front
 from thingstead.server.folder import DataFolder
 from thingstead.server.http import HttpListener
 from thingstead.server.listeners import Listeners
-from thingstead.server.local.calls import LocalAnswer, LocalCall, answer, answered, refused
+from thingstead.server.local.calls import LocalAnswer, LocalCall, NodeState, answer, answered, refused
 from thingstead.server.local.listener import LocalListener
 from thingstead.server.platforms import create_first_project, within
 from thingstead.server.running import WorkingServer, open_running
@@ -33,6 +33,7 @@ from thingstead.services.platform import Platform
 from thingstead.services.registry.projects import Credentials
 from thingstead.storage.base import Store
 from thingstead.storage.postgres.nodes.membership import Membership
+from thingstead.storage.postgres.nodes.node_table import Seen
 
 log = structlog.get_logger("thingstead.cluster")
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class Node:
     Attributes:
         ports: TCP ports by the name of their setting; those of MQTT and TCP listen while the node is active.
         active: set while it is active and all its ports listen.
+        credentials: of the first project if this node initialized the database; otherwise None.
     """
 
     def __init__(
@@ -74,7 +76,8 @@ class Node:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._listeners = listeners
+        self.listeners = listeners
+        self.credentials: Credentials | None = None
         self._membership = membership
         self._open_store = open_store
         self._hand_over = hand_over
@@ -105,7 +108,7 @@ class Node:
 
     def reload_certificates(self) -> None:
         """Reads the TLS certificates again; new connections use them."""
-        self._listeners.reload_certificates()
+        self.listeners.reload_certificates()
 
     def start(self) -> None:
         """Begins to stand by."""
@@ -126,10 +129,10 @@ class Node:
         assert self._task is not None  # it was started
         stopping = asyncio.ensure_future(stop.wait())
         ended = asyncio.ensure_future(self.http.ended())
-        await asyncio.wait((stopping, ended, self._task), return_when=asyncio.FIRST_COMPLETED)
-        for waiting in (stopping, ended):
-            waiting.cancel()
-        await asyncio.gather(stopping, ended, return_exceptions=True)
+        try:
+            await asyncio.wait((stopping, ended, self._task), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await _cancelled(stopping, ended)
         if self._task.done():
             self._task.result()  # raises why
         elif not stop.is_set():
@@ -137,16 +140,20 @@ class Node:
 
     async def answer(self, call: LocalCall) -> LocalAnswer:
         """Answers a command on this machine."""
-        if call.operation == "nodes":
-            return await answered(self._membership.list_nodes())
+        if call.operation == "node":
+            return await answered(self._state())
         if self._running is None:
-            return refused(Unavailable("standby"))
+            return refused(Conflict("not_done", detail=elsewhere(self._membership.seen)))
         return await answer(self._running.api, self._running.platform, call)
+
+    async def _state(self) -> NodeState:
+        state = "active" if self.front.serving else "standby"
+        return NodeState(name=self._membership.identity.name, state=state, trouble=self._membership.trouble)
 
     def _warnings(self) -> list[HealthWarning]:
         trouble = self._membership.trouble
-        found = [HealthWarning("database_not_reached", trouble)] if trouble else []
-        return [*found, *self._arrivals.warnings(), *self._listeners.warnings()]
+        found = [health_warning("database_not_reached", detail=trouble)] if trouble else []
+        return [*found, *self._arrivals.warnings(), *self.listeners.warnings()]
 
     async def _run(self) -> None:
         try:
@@ -220,7 +227,7 @@ class Node:
         begun_s = self._clock.monotonic_s()
         async with AsyncExitStack() as stack:
             if self._activities:
-                self._listeners.bind_again(*ACTIVE_KINDS)
+                self.listeners.bind_again(*ACTIVE_KINDS)
             self._activities += 1
             store = activity.store = await stack.enter_async_context(self._open_store(stream, activity.fence))
             await self._initialize(store)
@@ -229,7 +236,7 @@ class Node:
                     store,
                     self._config,
                     self._clock,
-                    self._listeners,
+                    self.listeners,
                     self._buffers,
                     self._arrivals,
                     stop_timeout_s=HANDOVER_TIMEOUT_S,
@@ -250,9 +257,17 @@ class Node:
             credentials = await create_first_project(store, self._config, self._clock)
             try:
                 self._hand_over(credentials)
+                self.credentials = credentials
             except ThingsteadError as exc:
                 todo = "nobody has seen the credentials of the new project: empty the database, and start again"
                 raise ConfigError(f"{exc.message}; {todo}") from exc
+
+
+def elsewhere(seen: Seen | None) -> str:
+    """Why this process cannot work on the database, and where a command can."""
+    if seen is None or not seen.name:
+        return "no node is active on this database now; try again"
+    return f"node {seen.name} ({seen.address}) is active on this database: run the command there, on its data folder"
 
 
 class _Activity:

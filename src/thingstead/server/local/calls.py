@@ -57,6 +57,14 @@ class NewProject(msgspec.Struct, frozen=True, kw_only=True):
     stopped: list[StoppedChannel]
 
 
+class NodeState(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a database."""
+
+    name: str
+    state: str  # active, standby
+    trouble: str  # why the database cannot be asked; empty: it can be
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """Why an operation failed."""
 

@@ -70,6 +70,7 @@ class PresenceService:
         self.node = node  # name of this server node
         self._instants: Lru[int, int] = Lru(INSTANTS_KEPT)  # of the newest change, by device number
         self._unknown: Lru[str, UnknownLogIn] = Lru(UNKNOWN_KEPT)  # by project id
+        self._opening: dict[str, asyncio.Future[None]] = {}  # sessions that are being stored, by their id
         self._unended: dict[int, _End] = {}  # ended sessions that are still stored, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
         self.previous_key_log_ins = 0  # with the previous ProjectKey, after a rotation
@@ -123,7 +124,22 @@ class PresenceService:
 
     async def open(self, device: Device, session: DeviceSession) -> None:
         """Makes ``session`` the live session of the device; any other session, on any node, must then end. On return
-        the row is committed, and :class:`PresenceChanged` was published with the session that was taken over."""
+        the row is committed, and :class:`PresenceChanged` was published with the session that was taken over.
+
+        Whoever stops waiting stops nothing: the row may be committed already, and its news must come before those of
+        its end.
+        """
+        opening = asyncio.ensure_future(self._open(device, session))
+        self._opening[session.session_id] = opening
+        opening.add_done_callback(lambda done: self._opened(session.session_id, done))
+        await asyncio.shield(opening)
+
+    def _opened(self, session_id: str, opening: "asyncio.Future[None]") -> None:
+        del self._opening[session_id]
+        if not opening.cancelled():
+            opening.exception()  # whoever waited has it; if nobody does any more, it concerns nobody
+
+    async def _open(self, device: Device, session: DeviceSession) -> None:
         first = await self._is_first(device, session)
         await self._read_instant(device)
         replaced = await self._store.presence.open_session(device.number, session)
@@ -159,6 +175,9 @@ class PresenceService:
     async def close(self, device: Device, session_id: str, reason: str) -> None:
         """Ends a session. No effect if another session owns the device by now. If the store is unavailable, the end is
         stored and published later."""
+        opening = self._opening.get(session_id)
+        if opening is not None:
+            await asyncio.wait([opening])
         end = _End(device, session_id, reason, self._clock.now_ms())
         try:
             await self._end(end)
@@ -173,9 +192,10 @@ class PresenceService:
             del self._unended[end.device.number]
 
     async def _end_later(self, end: "_End", error: Unavailable) -> None:
-        owner = await self._store.presence.find_session(end.device.number)
-        if owner is None or owner.session_id != end.session_id:
-            return  # the session was never stored, or another one owns the device
+        with suppress(Unavailable):  # nothing can be read either: the retry will see whether there is a session to end
+            owner = await self._store.presence.find_session(end.device.number)
+            if owner is None or owner.session_id != end.session_id:
+                return  # the session was never stored, or another one owns the device
         if not self._unended:
             log.warning("ended sessions could not be stored; retrying", error=str(error))
         self._unended[end.device.number] = end

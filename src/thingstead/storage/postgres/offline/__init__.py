@@ -1,0 +1,1 @@
+"""What works on a database from outside of a server: logical backups."""
