@@ -19,7 +19,7 @@ from thingstead.api.documents.examples import BY_NAME, BY_PATH
 from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.documents.operations import KNOWN
 from thingstead.api.documents.site import CURL_START, PYTHON_START, SCRIPT_START
-from thingstead.api.documents.snippets import ORIGIN, Request
+from thingstead.api.documents.snippets import ORIGIN, ExampleRequest
 from thingstead.api.routes import ENDPOINTS
 from thingstead.client.call import Listing
 from thingstead.errors import ThingsteadError
@@ -27,7 +27,7 @@ from thingstead.services.registry.projects import Credentials
 
 DOCUMENT = openapi_document(ENDPOINTS)
 REQUESTS = [
-    Request(method.upper(), path, operation)
+    ExampleRequest(method.upper(), path, operation)
     for path, methods in DOCUMENT["paths"].items()
     for method, operation in methods.items()
     if f"{method.upper()} {path}" in KNOWN
@@ -61,7 +61,7 @@ REFUSED = {
 }
 
 
-def in_order(requests: list[Request]) -> list[Request]:
+def in_order(requests: list[ExampleRequest]) -> list[ExampleRequest]:
     return sorted(requests, key=lambda each: LAST.index(each.operation_id) + 1 if each.operation_id in LAST else 0)
 
 
@@ -182,7 +182,7 @@ def run(program: tuple[str, ...], script: str, environ: dict[str, str], folder: 
     return done.stdout
 
 
-def wrong(request: Request, text: str) -> str:
+def wrong(request: ExampleRequest, text: str) -> str:
     """What is wrong with an answer; empty if it is a success, or the refusal that is expected."""
     if request.file:
         return "" if "time,ts,identifier,value" in text else text
@@ -191,7 +191,7 @@ def wrong(request: Request, text: str) -> str:
     return "" if is_expected(request, errcode) else f"{request.operation_id}: {text[:300]}"
 
 
-def is_expected(request: Request, errcode: int) -> bool:
+def is_expected(request: ExampleRequest, errcode: int) -> bool:
     """Whether an example succeeds, or is refused, as it should."""
     return errcode == REFUSED.get(request.operation_id, 0) or (request.operation_id, errcode) == (ONCE, 409)
 

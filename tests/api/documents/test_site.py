@@ -1,6 +1,5 @@
 """The pages below /docs: complete, small, in both languages, and without anything that a stranger could put there."""
 
-import importlib.util
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -10,11 +9,14 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from markdown_it import MarkdownIt
 
 from thingstead.api.app import create_app
-from thingstead.api.documents.markup import inline
+from thingstead.api.documents.guides import PAGES as PAGES_OF_GUIDES
+from thingstead.api.documents.guides import address
+from thingstead.api.documents.markdown import rendered
 from thingstead.api.documents.serving import DEFAULT_ORIGIN
-from thingstead.api.documents.site import Site, every_page
+from thingstead.api.documents.site import GUIDES, Site, every_page
 from thingstead.api.documents.snippets import ORIGIN
 from thingstead.api.documents.words import CHINESE, LANGUAGES, Words, preferred
 from thingstead.api.routes import ENDPOINTS
@@ -148,24 +150,53 @@ def test_codes_of_refusals_are_shown_in_the_language_of_the_page() -> None:
         )
 
 
-def test_the_guides_are_made_from_the_documentation_as_it_is() -> None:
-    path = ROOT / "script" / "guides.py"
-    spec = importlib.util.spec_from_file_location("guides", path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    made = {path.name: path.read_text(encoding="utf-8") for path in script.FOLDER.glob("*.html")}
-    assert made == script.guides(), "run .venv/bin/python script/guides.py"
+class Shown(HTMLParser):
+    """What a page shows: its tags in order, without ids and wrappers, and its text without line breaks."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("div", "thead", "tbody") and (tag, "pre") != ("code", self.parts[-1] if self.parts else ""):
+            self.parts.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        text = " ".join(data.split())
+        if text:
+            self.parts.append(f"'{text}'")
 
 
-def test_the_limits_are_those_of_the_documentation() -> None:
+@pytest.mark.parametrize("page", sorted((FOLDER / "guides").glob("*/*.md")), ids=lambda page: "-".join(page.parts[-2:]))
+def test_a_guide_is_what_commonmark_makes_of_its_page(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    made = Shown(rendered(text, lambda target: target))
+    wanted = Shown(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    assert "".join(made.parts) == "".join(wanted.parts)
+
+
+def test_the_guides_are_the_pages_of_the_documentation() -> None:
+    assert {name for name in GUIDES if name != "refusals"} == set(PAGES_OF_GUIDES)
+    for language, folder in (("en", ROOT / "docs"), ("zh", ROOT / "docs" / "zh")):
+        there = {page for page in PAGES_OF_GUIDES.values() if (folder / page).exists()}
+        found = {path.name: path.resolve() for path in (FOLDER / "guides" / language).iterdir()}
+        assert found == {page: folder / page for page in there}
+
+
+def test_a_link_of_a_guide_leads_to_a_page_of_the_server_or_is_text() -> None:
+    assert address("refusals.md#codes", "zh") == "/docs/zh/refusals#codes"
+    assert address("../api.md#answers", "en") == "/docs/en"
+    assert address("#sessions", "en") == "#sessions"
+    for elsewhere in ("tls.md", "https://evil.example/device.md", "javascript:alert(1)", "//evil.example/x.md"):
+        assert address(elsewhere, "en") == ""
+    assert rendered('a <b> "[x](javascript:y)"', lambda _: "") == '<p>a &lt;b&gt; "x"</p>'
+
+
+def test_the_limits_of_the_server_itself_are_left_out() -> None:
     page = html("en", "limits")
-    for line in (
-        (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").split("## MQTT\n")[1].split("\n## ")[0].splitlines()
-    ):
-        if line.startswith("| ") and "---" not in line:
-            assert f"<td>{inline(line.strip('|').split(' | ')[0].strip())}</td>" in page or "| What |" in line
+    assert '<h2 id="mqtt">' in page
+    assert "Alarms and notices" not in page
 
 
 @pytest.mark.parametrize(

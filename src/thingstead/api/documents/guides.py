@@ -1,54 +1,57 @@
-"""Guides: pages of the documentation for those who build devices and applications. ``script/guides.py`` makes HTML of
-most; the limits are read from their tables."""
+"""Guides: pages of the documentation for those who build devices and applications. The folder ``guides`` refers to them
+by symbolic links, in place of which the wheel has the pages."""
 
 import re
 
-from thingstead.api.documents.markup import escape, inline, paragraphs, section, slug, table
+from thingstead.api.documents.markdown import rendered
+from thingstead.api.documents.markup import escape
 from thingstead.api.documents.schemas import FOLDER
 from thingstead.api.documents.snippets import ORIGIN
 from thingstead.api.documents.words import Words
 
-LIMITS = "limits"
-CHAPTERS = ("Connections and time", "Log-in", "MQTT", "TCP", "Reports and history", "Commands", "Names and structures")
-LINK = re.compile(r"\[([^\]]+)\]\([^)]+\)")
+# Pages by the name of their guide.
+PAGES = {
+    "devices-mqtt": "device.md",
+    "devices-http": "device-http.md",
+    "subscriptions": "app-subscription.md",
+    "limits": "limits.md",
+}
+# Chapters of a page that concern what clients see; of other pages all are shown.
+CHAPTERS = {
+    "limits": {
+        *("Connections and time", "Log-in", "MQTT", "TCP", "Reports and history", "Commands", "Names and structures"),
+    },
+}
+PLACES = {page: f"/{name}" for name, page in PAGES.items()} | {"refusals.md": "/refusals", "api.md": ""}
 
 
 def guide(name: str, words: Words) -> str:
     """A guide in its language; in English, with a remark, if it has not been translated."""
-    if name == LIMITS:
-        return _remark(words) + _limits()
-    made = FOLDER.joinpath("guides", f"{name}.{words.language}.html")
+    folder = FOLDER.joinpath("guides")
+    page = folder.joinpath(words.language, PAGES[name])
     remark = ""
-    if not made.is_file():
-        made = FOLDER.joinpath("guides", f"{name}.en.html")
-        remark = _remark(words)
-    return remark + made.read_text("utf-8").replace("http://localhost:8080", ORIGIN)
+    if not page.is_file():
+        page = folder.joinpath("en", PAGES[name])
+        remark = f'<p class="remark">{escape(words("This page is in English only."))}</p>'
+    text = _chosen(page.read_text("utf-8"), CHAPTERS.get(name, set()))
+    html = rendered(text, lambda target: address(target, words.language))
+    return remark + html.replace("http://localhost:8080", ORIGIN)
 
 
-def _remark(words: Words) -> str:
-    if words.language == "en":
+def address(target: str, language: str) -> str:
+    """Where the target of a link in a page is on the server; empty: the server does not have it."""
+    path, _, part = target.partition("#")
+    if not path:
+        return f"#{part}"
+    place = PLACES.get(path.rpartition("/")[2])
+    if place is None or "://" in path:
         return ""
-    return f'<p class="remark">{escape(words("This page is in English only."))}</p>'
+    return f"/docs/{language}{place}" + (f"#{part}" if part and place else "")
 
 
-def _limits() -> str:
-    """The chapters of docs/limits.md that concern devices: paragraphs and tables."""
-    text = FOLDER.joinpath("guides", "limits.md").read_text("utf-8")
-    first, *chapters = re.split(r"^#+ ", text, flags=re.MULTILINE)[1:]
-    title, _, told = first.partition("\n")
-    parts = [f"<h1>{escape(title)}</h1>", _blocks(told)]
-    for chapter in chapters:
-        heading, _, content = chapter.partition("\n")
-        if heading in CHAPTERS:
-            parts.append(section(slug(heading), heading, _blocks(content)))
-    return "".join(parts)
-
-
-def _blocks(text: str) -> str:
-    blocks = LINK.sub(r"\1", text).strip().split("\n\n")
-    return "".join(_table(block) if block.startswith("|") else paragraphs([block]) for block in blocks if block)
-
-
-def _table(block: str) -> str:
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()]
-    return table(head, [[inline(cell) for cell in row] for row in rows])
+def _chosen(text: str, chapters: set[str]) -> str:
+    """The chapters of a page, without its link to the other language."""
+    first, *others = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    begin = re.sub(r"^\[(?:中文|English)\]\(.*\)\n", "", first, flags=re.MULTILINE)
+    kept = [part for part in others if not chapters or part.splitlines()[0].removeprefix("## ") in chapters]
+    return "".join((begin, *kept))

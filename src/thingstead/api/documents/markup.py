@@ -21,12 +21,12 @@ def paragraphs(texts: Iterable[str]) -> str:
     return "".join(f"<p>{inline(text)}</p>" for text in texts)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML; empty without rows."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, escaped: bool = False) -> str:
+    """A table of cells that are HTML; empty without rows. ``escaped``: so are the heads, which are texts otherwise."""
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     if not body:
         return ""
-    head = "".join(f"<th>{escape(title)}</th>" for title in heads)
+    head = "".join(f"<th>{title if escaped else escape(title)}</th>" for title in heads)
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 

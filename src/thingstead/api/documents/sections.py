@@ -44,7 +44,7 @@ class OperationsPage:
     def _operation(self, method: str, path: str, operation: Schema) -> str:
         words, name = self._words, operation["operationId"]
         marks = "".join(f' <em class="{kind}">{escape(label)}</em>' for kind, label in self._marks(path, operation))
-        request = snippets.Request(method, path, operation)
+        request = snippets.ExampleRequest(method, path, operation)
         parts = [
             f'<article id="{name}" {self._tried(request, operation)}>',
             f'<h2><a href="#{name}">{escape(words(operation["summary"]))}</a>{marks}</h2>',
@@ -88,7 +88,7 @@ class OperationsPage:
         about = self._shapes.about(bounds, parameter.get("description", ""))
         return f"<code>{escape(parameter['name'])}</code>{mark}", self._shapes.kind(schema), about
 
-    def _request(self, request: snippets.Request) -> str:
+    def _request(self, request: snippets.ExampleRequest) -> str:
         labels = "".join(f'<label for="tab-{kind}" class="tab-{kind}">{name}</label>' for kind, name in TABS.items())
         python = (
             snippets.python(request) or f"# {self._words('not in the Python client: it is for browsers and files')}"
@@ -97,7 +97,7 @@ class OperationsPage:
         shown = "".join(code_block(text, kind) for kind, text in blocks.items())
         return f'<div class="code"><div class="bar">{labels}</div>{shown}</div>'
 
-    def _tried(self, request: snippets.Request, operation: Schema) -> str:
+    def _tried(self, request: snippets.ExampleRequest, operation: Schema) -> str:
         """What the script of the page must know to send the request."""
         names = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"]
         body = "file" if request.is_file else json.dumps(request.body, indent=2, ensure_ascii=False)

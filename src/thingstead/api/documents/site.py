@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from thingstead.api.documents.guides import LIMITS, guide
+from thingstead.api.documents.guides import guide
 from thingstead.api.documents.markup import code_block, escape, inline, paragraphs, section, slug, table
 from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.documents.schemas import FOLDER, Schema
@@ -21,7 +21,7 @@ GUIDES = {
     "devices-http": "Devices over HTTP",
     "subscriptions": "Subscriptions of applications",
     REFUSALS: "Codes of refusals",
-    LIMITS: "Limits",
+    "limits": "Limits",
 }
 ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
 PYTHON_START = f"""\

@@ -30,7 +30,7 @@ STREAM = "config"  # of custom data
 PLANES = {"/device/v1/": "HttpDevice", "/app/device/v1/": "AppDevice"}
 
 
-class Request:
+class ExampleRequest:
     """The request of an operation with example values.
 
     Attributes:
@@ -69,7 +69,7 @@ class Request:
         return f"{filled}?{self.query}" if self.query else filled
 
 
-def curl(request: Request) -> str:
+def curl(request: ExampleRequest) -> str:
     """The command line. Credentials are variables of the shell."""
     quote = '"' if "{access_token}" in request.template else "'"
     method = "" if request.method == "GET" else f"-X {request.method} "
@@ -85,7 +85,7 @@ def curl(request: Request) -> str:
     return " \\\n  ".join(lines)
 
 
-def python(request: Request) -> str:
+def python(request: ExampleRequest) -> str:
     """A program with thingstead_client; empty if that has no call for the operation."""
     call = re.sub(r"\b(\w+_id)\b(?!=)", lambda match: _python_id(match[1]), request.python)
     if not call:
@@ -105,7 +105,7 @@ def python(request: Request) -> str:
     return f"from thingstead_client import {login}, ProjectClient\n\n{opened}\n    {use}"
 
 
-def javascript(request: Request) -> str:
+def javascript(request: ExampleRequest) -> str:
     """A call of fetch, in a page or in Node.js."""
     quote = "`" if "{access_token}" in request.template else "'"
     headers = dict(SCRIPT_CREDENTIALS["session" if request.operation_id == LOG_IN else request.credential])
