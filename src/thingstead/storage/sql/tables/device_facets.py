@@ -75,7 +75,7 @@ _COUNTED: dict[FacetName, str] = {
     SELECT CAST(level AS TEXT) AS value, count(*) AS count, '' AS name FROM ({_LEVELS}) y GROUP BY level
     UNION ALL SELECT 'none', {_DEVICES} - (SELECT count(*) FROM ({_LEVELS}) z), ''""",  # noqa: S608 - words of this module
     "conn_type": f"""
-    SELECT value, sum(count) AS count, '' AS name FROM (
+    SELECT value, CAST(sum(count) AS BIGINT) AS count, '' AS name FROM (
         SELECT conn_type AS value, device_count AS count FROM device_types WHERE project_id = ?1
         UNION ALL SELECT '1', {_DEVICES} - {_TYPED}
     ) y GROUP BY value""",  # noqa: S608 - as above
