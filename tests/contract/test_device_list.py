@@ -1,7 +1,7 @@
 """Lists of devices: filters, order, paging, views, statistics."""
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from thingstead.model.device import (
     DeviceFilter,
     DevicesAlarmStat,
     DevicesStat,
+    FacetName,
     OpenAlarm,
     Page,
 )
@@ -244,3 +245,15 @@ async def test_devices_of_equal_age_are_ordered_by_id(store: Store) -> None:
     await store.devices.create(replace(device("z"), create_time=NOW - 1))
 
     assert await ids(store, DeviceFilter()) == ["z", "a", "b", "c"]
+
+
+FACETS: tuple[FacetName, ...] = get_args(FacetName)
+
+
+async def test_facets_of_all_devices_are_those_of_the_devices_one_by_one(plant: Store) -> None:
+    await record(plant, alarm("m1", "d1", alarm_level=3), alarm("m2", "d2", alarm_level=1))
+    wanted = [(name, "") for name in FACETS]
+    counted = await plant.devices.facets("ours", DeviceFilter(), wanted)
+    assert await plant.devices.facets("ours", DeviceFilter(ids=tuple(IN_ORDER)), wanted) == counted
+    assert all(counted), "each has a value"
+    assert all(type(each.count) is int and type(each.value) is str for values in counted for each in values)
