@@ -70,7 +70,7 @@ class PostgresServer:
         self.data = (parent or self._folder) / "data"
         self.data.mkdir(mode=0o700)
         self.programs = self._reachable(programs)
-        self._settings = {**SETTINGS, **(settings or {})}
+        self.settings = {**SETTINGS, **(settings or {})}
         self._numbers = itertools.count(1)
         self._log = (self._folder / "log").open("wb")
         self.process: subprocess.Popen[bytes] | None = None
@@ -98,9 +98,27 @@ class PostgresServer:
             return {}
         return {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
 
+    def beside(self, name: str) -> Path:
+        """A folder of the server's account beside its data, made on first use."""
+        path = self._folder / name
+        if not path.exists():
+            path.mkdir(mode=0o700)
+            self.own(path)
+        return path
+
+    def own(self, path: Path) -> None:
+        """Gives a file to the account of the server."""
+        if self._account is not None:
+            os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+    def run_as_account(self, program: str, *arguments: str) -> None:
+        """Runs a program, of PostgreSQL if it has one of that name, as the account of the server."""
+        self._run(program, *arguments)
+
     def _run(self, program: str, *arguments: str) -> None:
+        ours = self.programs / program
         subprocess.run(
-            [self.programs / program, *arguments],
+            [ours if ours.exists() else program, *arguments],
             cwd="/",
             check=True,
             stdout=self._log,
@@ -112,7 +130,7 @@ class PostgresServer:
     def start(self) -> "PostgresServer":
         """Starts the server, and waits until it answers. On a restart it keeps its port."""
         self.port = self.port or _free_port()
-        flags = [flag for name, value in self._settings.items() for flag in ("-c", f"{name}={value}")]
+        flags = [flag for name, value in self.settings.items() for flag in ("-c", f"{name}={value}")]
         self.process = subprocess.Popen(
             [self.programs / "postgres", "-D", str(self.data), "-p", str(self.port), *flags],
             cwd="/",
@@ -140,6 +158,10 @@ class PostgresServer:
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection in autocommit mode."""
         return psycopg.connect(self.url(database), autocommit=True)
+
+    def connect_as(self, password: str, database: str) -> psycopg.Connection:
+        """A connection of the same role with its password."""
+        return psycopg.connect(self.url(database), password=password, autocommit=True)
 
     def new_database(self, *, empty: bool = False, options: str = "") -> str:
         """Creates a database with the newest schema and nothing in it; returns its address.

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,47 +13,13 @@ import psycopg
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.postgres.pair import TIMEOUT_S, Pair, active
 from tests.postgres_server import PostgresServer
 from tests.project_api import ProjectApi
-from thingstead.config import AccountSettings, ClusterSettings, Config
+from thingstead.config import Config
 from thingstead.errors import ConfigError, Unavailable
 from thingstead.server.cluster.node import Node
-from thingstead.server.cluster.opening import open_database_node, wait_until_active
-from thingstead.services.registry.projects import Credentials
-
-TIMEOUT_S = 30
-
-
-class Pair:
-    """Nodes that a test starts and ends by name."""
-
-    def __init__(self, folder: Path, database: str) -> None:
-        self._folder = folder
-        self.database = database
-        self.credentials: list[Credentials] = []
-        self._stacks: dict[str, AsyncExitStack] = {}
-
-    async def start(self, name: str) -> Node:
-        config = Config(
-            data_dir=str(self._folder / name),
-            database=self.database,
-            host="127.0.0.1",
-            http_port=0,
-            mqtt_port=0,
-            tcp_port=0,
-            open_mqtt_port=0,
-            account=AccountSettings(password_hash_memory_kib=8192, password_hash_passes=1),
-            cluster=ClusterSettings(node_name=name, lease_s=3),
-        )
-        stack = self._stacks[name] = AsyncExitStack()
-        return await stack.enter_async_context(open_database_node(config, hand_over=self.credentials.append))
-
-    async def end(self, name: str) -> None:
-        await self._stacks.pop(name).aclose()
-
-    async def close(self) -> None:
-        for name in list(self._stacks):
-            await self.end(name)
+from thingstead.server.cluster.opening import open_database_node
 
 
 @pytest.fixture
@@ -64,12 +29,6 @@ async def pair(tmp_path: Path, postgres_server: PostgresServer) -> AsyncIterator
     yield pair
     await pair.close()
     postgres_server.drop_database(database)
-
-
-async def active(node: Node) -> Node:
-    async with asyncio.timeout(TIMEOUT_S):
-        await wait_until_active(node)
-    return node
 
 
 async def ready(node: Node) -> tuple[int, str]:

@@ -21,7 +21,14 @@ _REFUSED = (
     psycopg.errors.InvalidCatalogName,
     psycopg.errors.InsufficientPrivilege,
 )
-_REFUSED_TEXTS = ("authentication failed", "does not exist", "no pg_hba.conf entry", "certificate verify failed")
+_REFUSED_TEXTS = (
+    "authentication failed",
+    "certificate verify failed",
+    "does not exist",
+    "pg_hba.conf",
+    "does not support SSL",
+    "no password supplied",
+)
 
 
 class NodeConnection:
