@@ -9,12 +9,14 @@ import math
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from tests.browser.visit import ROOT, Site, View, Visit
+from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess, init
 
@@ -22,6 +24,7 @@ FOLDER = ROOT / "docs" / "pictures"
 SCALE, QUALITY = 0.5625, 45
 BYTES_MAX = 25_000
 MINUTE = 60_000
+ONLINE = 11  # devices that are connected over MQTT, of 16
 HALLS = {"en": ("North hall", "South hall", "Cold store"), "zh": ("北区温室", "南区温室", "冷库")}
 NAMES = {"en": "Greenhouse", "zh": "温室"}
 WORDS = {
@@ -102,7 +105,9 @@ def populated(api: ProjectApi, url: str, language: str) -> tuple[dict[str, str],
     report(url, first, "attributes", {"temperature": "warm"})
     report(url, first, "event/report", {"method": "started", "params": {"firmware": "2.4.1"}})
     api.call("POST", f"/customer/{customer_id}/devices", json={"devices": [first.device_id]})
-    return {"type": type_id, "customer": customer_id, "rule": rule_id, "device": first.device_id}, devices
+    silent = list(devices.values())[-1]
+    ids = {"type": type_id, "customer": customer_id, "rule": rule_id, "device": first.device_id}
+    return {**ids, "silent": silent.device_id}, devices
 
 
 def pages(ids: dict[str, str]) -> dict[str, str]:
@@ -128,6 +133,45 @@ def pages(ids: dict[str, str]) -> dict[str, str]:
     }
 
 
+async def import_shown(page: Any, language: str) -> None:
+    """A table that is being imported, with a row that is wrong."""
+    name, kind = NAMES[language], WORDS[language][0]
+    rows = [f"{name} {number},GH-{number:03},{kind},site=north" for number in range(17, 24)]
+    table = "name,device_key,type,tags\n" + "\n".join([*rows, f"{name} 24,GH-024,???,site=south"])
+    await page.locator("header .actions button").first.click()
+    await page.get_by_role("menuitem").first.click()
+    file = {"name": "devices.csv", "mimeType": "text/csv", "buffer": table.encode()}
+    await page.set_input_files("dialog input[type=file]", file)
+    await page.wait_for_selector("dialog table")
+
+
+async def codes_shown(page: Any, _: str) -> None:
+    await page.locator("header .actions button").first.click()
+    await page.get_by_role("menuitem").last.click()
+    await page.wait_for_selector("dialog svg.qr")
+
+
+async def palette_shown(page: Any, language: str) -> None:
+    await page.keyboard.press("Control+k")
+    await page.wait_for_selector("[role=combobox]:focus")
+    await page.keyboard.type(NAMES[language][:5])
+    await page.wait_for_function("() => document.querySelectorAll('[role=option]').length > 5")
+
+
+async def diagnosis_shown(page: Any, _: str) -> None:
+    await page.click("header .actions button")
+    await page.wait_for_selector("dialog .checks li")
+
+
+# Pictures of what stands over a page, by name: the page, and what opens it.
+OVER = {
+    "import": ("/devices", import_shown),
+    "qr": ("/devices", codes_shown),
+    "palette": ("/", palette_shown),
+    "diagnosis": ("/devices/{silent}/summary", diagnosis_shown),
+}
+
+
 async def taken(page: Any) -> bytes:
     """A picture of what is in view."""
     width, height = page.viewport_size["width"], page.viewport_size["height"]
@@ -147,11 +191,27 @@ def keep(name: str, picture: bytes) -> None:
 
 
 async def photograph(site: Site, ids: dict[str, str], language: str) -> None:
+    devices = list(site.devices.values())
+    wrong = Certificate(devices[-1].device_id, devices[-1].access_token, "an old ProjectKey")
+    MqttDevice(site.process.mqtt_port, wrong).connect_and_close()
+    with ExitStack() as connected:
+        for device in devices[:ONLINE]:
+            connected.enter_context(MqttDevice(site.process.mqtt_port, device))
+        await photograph_pages(site, ids, language)
+
+
+async def photograph_pages(site: Site, ids: dict[str, str], language: str) -> None:
     async with Visit.begin(site) as visit:
         page = await visit.page(View(language))
         await visit.log_in(page)
         for name, path in pages(ids).items():
             await visit.open(page, path)
+            await page.wait_for_load_state("networkidle")
+            keep(f"{name}.{language}.webp", await taken(page))
+        for name, (path, show) in OVER.items():
+            await visit.open(page, path.format(**ids))
+            await page.wait_for_load_state("networkidle")
+            await show(page, language)
             await page.wait_for_load_state("networkidle")
             keep(f"{name}.{language}.webp", await taken(page))
         if visit.faults:

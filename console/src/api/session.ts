@@ -90,11 +90,14 @@ export async function renewSession(): Promise<void> {
   enter(await call<SessionInfo>("GET", "/console/session", { bare: true }))
 }
 
-/** Reads what the server is and, where a session lives, who it belongs to; `meanwhile` runs beside the second. */
+/** Reads what the server is and, where a session lives, who it belongs to; `meanwhile` runs beside, where there may be one. */
 export async function openSession(meanwhile: () => void = () => {}): Promise<void> {
+  // Who has logged in here before is most likely logged in still: the page need not wait until that is known.
+  const likely = hasLoggedIn()
+  if (likely) meanwhile()
   consoleInfo.value = await call<ConsoleInfo>("GET", "/console", { bare: true })
   if (!consoleInfo.value.signed_in) return
-  meanwhile()
+  if (!likely) meanwhile()
   try {
     await renewSession()
   } catch (error) {
@@ -115,6 +118,13 @@ export async function logIn(credentials: Credentials): Promise<void> {
 
 // All tabs of a browser share the cookie: after a log-in in one of them the others follow.
 const LOGGED_IN = "thingstead.session"
+function hasLoggedIn(): boolean {
+  try {
+    return localStorage.getItem(LOGGED_IN) !== null
+  } catch {
+    return false
+  }
+}
 window.addEventListener("storage", (event) => {
   if (event.key === LOGGED_IN && session.value) renewSession().catch(() => {})
 })

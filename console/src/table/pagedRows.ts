@@ -26,7 +26,7 @@ export interface PagedRows<T> {
   patch(change: (row: T) => T): void
 }
 
-const SIZE = 100
+export const PAGE_SIZE = 100
 const KEPT = 30 // pages
 
 export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
@@ -36,14 +36,14 @@ export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
   const pages = new Map<number, readonly T[]>()
   const running = new Map<number, AbortController>()
   let first = 0
-  let last = SIZE - 1
+  let last = PAGE_SIZE - 1
 
   async function load(page: number): Promise<void> {
     running.get(page)?.abort()
     const mine = new AbortController()
     running.set(page, mine)
     try {
-      const answer = await read(page + 1, SIZE, mine.signal)
+      const answer = await read(page + 1, PAGE_SIZE, mine.signal)
       if (running.get(page) !== mine) return
       pages.delete(page) // the newest stands last
       pages.set(page, answer.items)
@@ -51,7 +51,7 @@ export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
       error.value = null
       for (const old of pages.keys()) {
         if (pages.size <= KEPT) break
-        if (old < Math.floor(first / SIZE) || old > Math.floor(last / SIZE)) pages.delete(old)
+        if (old < Math.floor(first / PAGE_SIZE) || old > Math.floor(last / PAGE_SIZE)) pages.delete(old)
       }
     } catch (failure) {
       if (running.get(page) === mine && !isAbort(failure)) error.value = failure
@@ -62,9 +62,9 @@ export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
   }
 
   function wanted(): number[] {
-    const end = Math.min(last, (total.value ?? SIZE) - 1)
+    const end = Math.min(last, (total.value ?? PAGE_SIZE) - 1)
     const numbers: number[] = []
-    for (let page = Math.floor(first / SIZE); page <= Math.floor(Math.max(first, end) / SIZE); page += 1)
+    for (let page = Math.floor(first / PAGE_SIZE); page <= Math.floor(Math.max(first, end) / PAGE_SIZE); page += 1)
       numbers.push(page)
     return numbers
   }
@@ -100,7 +100,7 @@ export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
     total,
     error,
     version,
-    row: (index) => pages.get(Math.floor(index / SIZE))?.[index % SIZE],
+    row: (index) => pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE],
     need,
     refresh,
     reset() {
@@ -109,7 +109,7 @@ export function usePagedRows<T>(read: ReadPage<T>): PagedRows<T> {
       total.value = undefined
       error.value = null
       first = 0
-      last = SIZE - 1
+      last = PAGE_SIZE - 1
       version.value += 1
       void load(0)
     },

@@ -35,7 +35,7 @@ const listOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((name): name is string => typeof name === "string") : []
 
 /** What is kept may be of another version or tampered with. */
-function kept(): Choice {
+export function keptColumns(): Choice {
   const found = (preferences.pages.devices ?? {}) as Partial<Record<keyof Choice, unknown>>
   const named = listOf(found.columns)
   const widths = Object.entries((found.widths ?? {}) as Record<string, unknown>).filter(
@@ -82,7 +82,7 @@ function arrangedColumns({ columns, pinned, order }: Choice): Column[] {
 }
 
 export function useColumns(): ChosenColumns {
-  const chosen = computed(kept)
+  const chosen = computed(keptColumns)
   const sized = (column: Column): Column => {
     const width = chosen.value.widths[column.key]
     return { ...column, sizable: true, width: width ? `${width}px` : column.width }

@@ -1,7 +1,7 @@
 /** What the list of devices reads, and how it is moved by what comes live. */
-import { get } from "@/api/client"
+import { call, get, queryString, type Query } from "@/api/client"
 import type { Active, Facet } from "@/lib/devices"
-import type { Page } from "@/table/pagedRows"
+import { PAGE_SIZE, type Page } from "@/table/pagedRows"
 import { filterQuery, type FilterName, type State } from "./filters"
 
 export type Facets = Partial<Record<string, Facet[]>>
@@ -23,19 +23,39 @@ export interface DeviceRow {
   values?: Record<string, { value: unknown; ts: number }>
 }
 
-export function readPage(
+const pageQuery = (state: State, attributes: readonly string[], page: number, size: number): Query => ({
+  ...filterQuery(state.filters, state.keyword),
+  sort: state.sort,
+  page,
+  page_records: size,
+  attributes: attributes.join(","),
+})
+
+/** A page that is read before the list is there; the list takes it if it asks for the same. */
+let ahead: { address: string; answer: Promise<Page<DeviceRow>> } | null = null
+
+/** Begins to read the first rows of an address, while the rest of the page still comes. */
+export function beginReading(state: State, attributes: readonly string[]): void {
+  const query = pageQuery(state, attributes, 1, PAGE_SIZE)
+  const answer = call<Page<DeviceRow>>("GET", "/devices", { query, bare: true })
+  answer.catch(() => {}) // told where the list reads it again
+  ahead = { address: queryString(query), answer }
+}
+
+export async function readPage(
   state: State,
   attributes: readonly string[],
   page: number,
   size: number,
   signal: AbortSignal,
 ): Promise<Page<DeviceRow>> {
-  const query = {
-    ...filterQuery(state.filters, state.keyword),
-    sort: state.sort,
-    page,
-    page_records: size,
-    attributes: attributes.join(","),
+  const query = pageQuery(state, attributes, page, size)
+  const begun = ahead
+  ahead = null
+  if (begun?.address === queryString(query)) {
+    const found = await begun.answer.catch(() => null)
+    signal.throwIfAborted()
+    if (found) return found
   }
   return get<Page<DeviceRow>>("/devices", query, signal)
 }
