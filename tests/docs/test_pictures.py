@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.browser.pictures import BYTES_MAX, FOLDER, WORDS, pages
+from tests.browser.pictures import BYTES_MAX, FOLDER, OVER, WORDS, pages
 
 ROOT = FOLDER.parents[1]
-NAMES = set(pages({"type": "t", "customer": "c", "rule": "r", "device": "d"}))
+NAMES = set(pages({"type": "t", "customer": "c", "rule": "r", "device": "d"})) | set(OVER)
 PICTURES = sorted(FOLDER.glob("*.webp"))
 ALL_BYTES_MAX = 600_000
 
