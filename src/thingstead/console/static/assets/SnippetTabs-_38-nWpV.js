@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:src/thingstead/console/static/assets/SnippetTabs-BKBRko9Q.js
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{f as i,p as a}from"./inner-BAW6VOJl.js";import{i as o}from"./shared-GWRc_Atr.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>a(s.target)),l=r(()=>s.shown?void 0:a(i(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
-========
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{f as i,p as a}from"./inner-azvl7oQU.js";import{i as o}from"./shared-ygj-vFiQ.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>a(s.target)),l=r(()=>s.shown?void 0:a(i(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
->>>>>>>> 86aba129 (Read the first rows of the list while its page still comes; show import, QR codes, diagnosis and the search in the guide):src/thingstead/console/static/assets/SnippetTabs-_38-nWpV.js
