@@ -66,10 +66,19 @@ class BulkChanges:
         self._control = control
 
     async def apply(
-        self, project_id: str, change: BulkChange, device_ids: Sequence[str], part: JobPart | None = None
+        self,
+        project_id: str,
+        change: BulkChange,
+        device_ids: Sequence[str],
+        part: JobPart | None = None,
+        *,
+        last: bool = False,
     ) -> list[BulkItem]:
         """Applies a change to devices, in a turn of its own. Waiting for a device takes no turn, so that other
         parts go on meanwhile.
+
+        Args:
+            last: no part of the call follows, so that it need not wait for a pause.
 
         Returns:
             An item for each device, in their order.
@@ -77,7 +86,7 @@ class BulkChanges:
         Raises:
             Unavailable: cannot be stored now; no device was changed.
         """
-        pause_share = PAUSE_SHARE_AT_ONCE if part is None else PAUSE_SHARE
+        pause_share = 0.0 if last else PAUSE_SHARE_AT_ONCE if part is None else PAUSE_SHARE
         if isinstance(change, BulkCommand):
             async with self._turns.paused(pause_share):
                 return await self._command(project_id, change, device_ids, part)

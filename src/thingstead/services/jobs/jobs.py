@@ -105,7 +105,8 @@ class JobService:
             return await self._create(project_id, actor, change, device_ids)
         items: list[BulkItem] = []
         for first in range(0, len(device_ids), size):
-            items += await self._changes.apply(project_id, change, device_ids[first : first + size])
+            last = first + size >= len(device_ids)
+            items += await self._changes.apply(project_id, change, device_ids[first : first + size], last=last)
         return items
 
     async def _select(self, project_id: str, selection: DeviceChoice) -> list[str]:
