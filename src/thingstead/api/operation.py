@@ -51,9 +51,9 @@ class Operation:
                 caller = await caller_of(scope, self._platform)
             except NotAuthenticated as exc:
                 return not_authenticated(exc)
-            TENANT.set(caller.project_id)
+            TENANT.set(caller.tenant)
         call = ApiCall(self._platform, path, caller=caller, remote_address=remote_host(scope), scope=scope)
-        owner, turns = caller.project_id or call.remote_address, self._bodies.turns
+        owner, turns = caller.tenant or call.remote_address, self._bodies.turns
         if turns.is_heavy(owner, scope["path"]):
             await turns.begin(owner)
         try:
@@ -96,7 +96,7 @@ class Operation:
         call.query = None if self._decode_query is None else self._decode_query(query_string)
         if self._decode_body is None:
             return await self._handle(call, receive, warnings)
-        owner = caller.project_id or call.remote_address
+        owner = caller.tenant or call.remote_address
         with self._bodies.held(owner) as held:
             limit_bytes, timeout_s = self._body_limit_bytes, self._settings.body_timeout_s
             given = await read_decoded(scope, receive, limit_bytes, timeout_s, held)

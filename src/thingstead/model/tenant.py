@@ -2,4 +2,5 @@
 
 from contextvars import ContextVar
 
-TENANT: ContextVar[str] = ContextVar("TENANT", default="")  # id of a project; empty: the server, or MQTT sessions
+# Id of a project, or of the share of its scoped tokens; empty: the server, or MQTT sessions.
+TENANT: ContextVar[str] = ContextVar("TENANT", default="")

@@ -11,6 +11,7 @@ import pytest
 from tests.api.accounts.conftest import PASSWORD, Browser, Tenant
 from tests.api.accounts.test_every_route import PROTECTED, example_of, query_of
 from tests.api.registry.house import House
+from thingstead.model.tenant import TENANT
 from thingstead.model.token_scope import SCOPED_LIFE_S
 
 ATTRIBUTES = {"topics": ["attributes"], "reads": ["attributes"]}
@@ -211,6 +212,22 @@ async def test_a_scope_is_refused_if_it_is_empty_unknown_or_too_large(tenant: Te
     for body, fields in refused:
         answer = await tenant.admin("POST", "scoped_token", body)
         assert (answer["errcode"], {error["field"] for error in answer["errors"]}) == (400, fields), body
+
+
+async def test_reads_with_tokens_use_no_share_of_the_project(tenant: Tenant, house: House, pump: str) -> None:
+    shares: list[str] = []
+    list_attributes = house.platform.history.list_attributes
+
+    async def noted(*arguments: Any) -> Any:
+        shares.append(TENANT.get())
+        return await list_attributes(*arguments)
+
+    object.__setattr__(house.platform.history, "list_attributes", noted)
+    token = (await create(tenant, devices=[pump], **ATTRIBUTES))["token"]
+    for each in (token, tenant.app_token):
+        assert await errcode(tenant, each, f"device/{pump}/attributes") == 0
+    project = (await tenant.info("GET", "project"))["id"]
+    assert shares == [f"{project}/scoped", project]
 
 
 async def test_a_viewer_makes_no_tokens(tenant: Tenant, pump: str) -> None:

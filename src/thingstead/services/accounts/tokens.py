@@ -41,6 +41,12 @@ class Caller(NamedTuple):
     operator: bool = False  # the operator of the server, through the local socket of the data folder
     scope: TokenScope | None = None  # of a scoped token: what it opens, and nothing else
 
+    @property
+    def tenant(self) -> str:
+        """Whose share of limited resources a request uses: the project's, or that of all its scoped tokens, which are
+        in strange hands."""
+        return self.project_id if self.scope is None else f"{self.project_id}/scoped"
+
 
 NOBODY = Caller("", "")  # caller of a public endpoint
 
