@@ -56,11 +56,14 @@ class Site:
 
     Args:
         endpoints: what is served.
+
+    Attributes:
+        pages: those that have been made, by language and name.
     """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self._endpoints = endpoints
-        self._pages: dict[tuple[str, str], str | None] = {}
+        self.pages: dict[tuple[str, str], str] = {}
 
     @cached_property
     def document(self) -> Schema:
@@ -81,9 +84,9 @@ class Site:
         """A page as HTML in which :data:`ORIGIN` stands for the address of the server; None if there is none."""
         if language not in LANGUAGES or (name != START and name not in self.titles):
             return None
-        made = self._pages.get((language, name))
+        made = self.pages.get((language, name))
         if made is None:
-            made = self._pages[language, name] = self.render(Words(language), name)
+            made = self.pages[language, name] = self.render(Words(language), name)
         return made
 
     def search(self, language: str) -> list[Found]:
