@@ -13,6 +13,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S
 
 
+def cpu_seconds_of_family(pid: int) -> float:
+    """The same of a process and the processes that it started, those that have ended included."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    ended_s = (int(fields[13]) + int(fields[14])) / CLOCK_TICKS_PER_S
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text(encoding="utf-8").split()]
+    return cpu_seconds(pid) + ended_s + sum(map(cpu_seconds, children))
+
+
 def cpu_seconds_by_part(pid: int) -> dict[str, float]:
     """The same of the first thread of a process, of its other threads, and of the processes that it started."""
     tasks = [Path(f"/proc/{pid}/task/{name.name}") for name in Path(f"/proc/{pid}/task").iterdir()]

@@ -106,9 +106,9 @@ class Platform(NamedTuple):
         return [float(next(line.split()[1] for line in lines if line.startswith(f"{name} "))) for name in names]
 
 
-def initialize(folder: Path) -> dict[str, str]:
-    """Makes a data folder; its credentials by name."""
-    command = [*COMMAND, "init", "--data-dir", str(folder), "--json"]
+def initialize(folder: Path, *flags: str) -> dict[str, str]:
+    """Makes a data folder, or with ``--database`` a database; its credentials by name."""
+    command = [*COMMAND, "init", "--data-dir", str(folder), "--json", *flags]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=INIT_TIMEOUT_S)
     if done.returncode:
         raise NotStarted(f"{command} ended with {done.returncode}: {done.stderr}")
@@ -122,17 +122,18 @@ def serving(folder: Path, *flags: str) -> Iterator[tuple[int, int, int]]:
     http_port, mqtt_port = free_port(), free_port()
     ports = ["--http-port", str(http_port), "--mqtt-port", str(mqtt_port), "--tcp-port", "off"]
     command = [*COMMAND, "serve", "--data-dir", str(folder), "--host", "127.0.0.1", *ports, *flags]
-    with running(command, answers_200(http_port, "/healthz")) as pid:
+    with running(command, answers_200(http_port, "/readyz")) as pid:
         yield pid, http_port, mqtt_port
 
 
 @contextlib.contextmanager
-def thingstead() -> Iterator[Platform]:
-    """The platform on a new data folder."""
+def thingstead(database: str = "") -> Iterator[Platform]:
+    """The platform on a new data folder, or on an empty database at this address."""
+    flags = ["--database", database] if database else []
     with tempfile.TemporaryDirectory(prefix="thingstead-bench-") as parent:
         folder = Path(parent) / "data"
-        credentials = initialize(folder)
-        with serving(folder) as (pid, http_port, mqtt_port), contextlib.closing(ProjectApi(http_port)) as api:
+        credentials = initialize(folder, *flags)
+        with serving(folder, *flags) as (pid, http_port, mqtt_port), contextlib.closing(ProjectApi(http_port)) as api:
             api.log_in(credentials)
             yield Platform(pid, http_port, mqtt_port, api, (credentials["view_key"], credentials["view_secret"]))
 

@@ -42,7 +42,8 @@ NO_BOUND = {
     "storage.sql.history.packing_worker.LENGTH_BYTES",  # of a length, in front of a message
     "storage.sql.access.queries.READS_AGAIN_COUNT",  # over it, the row is not cached
     "storage.postgres.engine.committing.ALONE_COUNT",  # over it, jobs have savepoints
-    "storage.postgres.engine.connection.PREPARED_COUNT",  # over it, statements are parsed again
+    "storage.postgres.engine.statements.PREPARED_COUNT",  # over it, statements are parsed again
+    "storage.postgres.engine.statements.COUNTED_COUNT",  # over it, the oldest is counted anew
     "storage.postgres.engine.connection.STATEMENTS_KEPT",  # over it, they are translated again
     "storage.sqlite.engine.dialect.FREE_PAGES_KEPT",  # over it, pages are given back to the disk
 }

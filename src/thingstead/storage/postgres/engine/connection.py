@@ -13,13 +13,14 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from thingstead.storage.postgres.engine.errors import POSTGRES
+from thingstead.storage.postgres.engine.statements import Cursor, Statements, checked
 from thingstead.storage.postgres.engine.types import adapt
 from thingstead.storage.sql.access.connection import Dialect
 
 STATEMENTS_KEPT = 1_000  # translated texts in memory; lists with filters make many
 FIRST_ROWS, NEXT_ROWS = 8, 32  # of a stream, read at once: a row may have 256 KiB
+FEW_ROWS = 3  # for which one statement after another costs less than a pipeline
 READS = (b"SELECT", b"DECLARE", b"FETCH")
-PREPARED_COUNT = 300  # statements that the server keeps prepared for a connection
 SESSION = (
     b"SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; SET jit = off;"
     b" SET timezone = 'UTC'; SET client_min_messages = warning; SET extra_float_digits = 1"
@@ -58,18 +59,6 @@ def _translate(sql: str) -> bytes:
     return _PARTS.sub(part, sql).strip().encode()
 
 
-class Cursor(psycopg.RawCursor[tuple[Any, ...]]):
-    """Outcome of a statement."""
-
-    lastrowid = None
-
-    def __next__(self) -> tuple[Any, ...]:
-        row = self.fetchone()
-        if row is None:
-            raise StopIteration
-        return row
-
-
 class Backend(NamedTuple):
     """The server's process for a connection."""
 
@@ -91,6 +80,7 @@ class PostgresConnection:
         self.dialect = dialect
         self._connect = connect
         self._raw: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._statements: Statements | None = None
         self.backend = Backend(0, "")
         self.writes = 0  # statements so far that may have changed something
 
@@ -126,23 +116,23 @@ class PostgresConnection:
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
         """Runs one statement. Raises errors of the driver."""
-        cursor = Cursor(self.raw)
         text = translate(sql)
         if not text.startswith(READS):
             self.writes += 1
-        cursor.execute(text, parameters or None, binary=True)
-        return cursor
+        raw = self.raw
+        if self._statements is None:
+            self._statements = Statements(raw)
+        return self._statements.execute(text, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
         """Runs one statement for each of these parameters, in order, without waiting for each."""
         rows = list(parameters)
-        if len(rows) == 1:
-            return self.execute(sql, rows[0])
-        cursor = Cursor(self.raw)
-        if rows:
-            self.writes += 1
+        if len(rows) <= FEW_ROWS:
+            return Cursor([], sum(self.execute(sql, row).rowcount for row in rows))
+        self.writes += 1
+        with psycopg.RawCursor(self.raw) as cursor:
             cursor.executemany(translate(sql), rows)
-        return cursor
+            return Cursor([], cursor.rowcount)
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
         """Rows of a statement that ends with its order, read in steps: the first ones with the statement, others by a
@@ -164,17 +154,16 @@ class PostgresConnection:
             if len(rows) < NEXT_ROWS:
                 return
 
-    def simple(self, statements: bytes) -> list[tuple[Any, ...]]:
-        """Runs statements without parameters in one round trip; returns the rows of the last one."""
-        cursor = self.raw.cursor()
-        cursor.execute(statements)
-        while cursor.nextset():
-            pass
-        return cursor.fetchall() if cursor.description else []
+    def simple(self, statements: bytes) -> list[tuple[str | None, ...]]:
+        """Runs statements without parameters in one round trip; returns the rows of the last one, as texts."""
+        raw = self.raw
+        result = checked(raw.pgconn.exec_(statements))
+        found = [[result.get_value(row, column) for column in range(result.nfields)] for row in range(result.ntuples)]
+        return [tuple(None if value is None else value.decode() for value in row) for row in found]
 
     def renew(self) -> None:
         """Drops the connection; the next statement makes another."""
-        raw, self._raw = self._raw, None
+        raw, self._raw, self._statements = self._raw, None, None
         if raw is not None:
             with suppress(psycopg.Error, OSError):
                 raw.close()
@@ -192,10 +181,9 @@ class PostgresConnection:
 def connect(conninfo: str, application_name: str, statement_timeout_ms: int) -> "psycopg.Connection[tuple[Any, ...]]":
     """Makes a connection in autocommit mode, with the settings of a session. Raises errors of the driver."""
     raw: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(
-        conninfo, autocommit=True, application_name=application_name, prepare_threshold=3
+        conninfo, autocommit=True, application_name=application_name
     )
     try:
-        raw.prepared_max = PREPARED_COUNT
         raw.execute(SESSION + b"; SET statement_timeout = %d" % statement_timeout_ms)
         adapt(raw)
     except BaseException:
