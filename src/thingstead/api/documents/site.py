@@ -24,6 +24,10 @@ GUIDES = {
     "limits": "Limits",
 }
 ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+CLIENTS = (
+    "There are clients for Python and for JavaScript, both named `thingstead-client`, in the folder `clients` of the "
+    "sources. Those for other languages can be generated from `/openapi.json`."
+)
 PYTHON_START = f"""\
 from thingstead_client import ApplicationKeys, ProjectClient
 
@@ -133,6 +137,7 @@ class Site:
             "try": "Try it",
             "send": "Send",
             "real": "Sent with your session of the console. It acts on the project for real.",
+            "device": "Sent with the certificate that you enter. It acts on the project for real.",
             "login": "Log in at the console first, in this browser.",
             "nothing": "Nothing found",
             "failed": "The server could not be reached.",
@@ -186,6 +191,7 @@ class Site:
                 f"<h1>{escape(words(info['title']))} <small>{escape(info['version'])}</small></h1>",
                 paragraphs(words.paragraphs(info["description"])),
                 f'<div class="code"><div class="bar">{labels}</div>{blocks}</div>',
+                paragraphs([words(CLIENTS)]),
                 section("pages", words("Contents"), f'<div class="cards">{cards}</div>'),
                 section("errcodes", "Errcodes", table(("errcode", "HTTP", words("meaning")), rows)),
             )

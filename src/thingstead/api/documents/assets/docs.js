@@ -122,7 +122,7 @@ function form(article) {
   const status = element('p', { role: 'status' })
   const answer = element('pre', { tabindex: '0', hidden: '' })
   const fields = [...inPath, ...inHeaders, ...inQuery, ...content].map(({ label }) => label)
-  const made = element('form', { class: 'try' }, element('p', {}, words.real), ...fields, send, status, answer)
+  const made = element('form', { class: 'try' }, element('p', {}, inHeaders.length ? words.device : words.real), ...fields, send, status, answer)
 
   made.addEventListener('submit', async (event) => {
     event.preventDefault()
