@@ -244,6 +244,27 @@ async def test_who_made_a_token_for_what_is_in_the_audit_log_and_the_token_is_no
     assert made["token"] not in str(row)
 
 
+async def test_a_token_for_each_visitor_of_a_page_leaves_one_row_an_hour(
+    tenant: Tenant, house: House, pump: str
+) -> None:
+    other = await make_device(tenant)
+    _, keys = await application(tenant)
+
+    async def issued(*devices: str) -> int:
+        for device in devices:
+            made = (await tenant.ask(keys, "POST", "scoped_token", {"devices": [device], **ATTRIBUTES})).json()
+            assert made["result"] is True
+        return len((await tenant.info("GET", "audit_logs?object_type=scoped_token"))["items"])
+
+    assert await issued(pump, pump, pump) == 1
+    assert await issued(other, pump) == 2
+    house.clock.advance(3_600_000)
+    assert await issued(pump) == 3
+    await create(tenant, devices=[pump], **ATTRIBUTES)
+    await create(tenant, devices=[pump], **ATTRIBUTES)  # an administrator's have a row each
+    assert await issued(pump) == 5
+
+
 async def test_the_answer_with_a_token_is_not_cached(tenant: Tenant, pump: str) -> None:
     response: httpx.Response = await tenant.ask(
         tenant.app_token, "POST", "scoped_token", {"devices": [pump], **ATTRIBUTES}

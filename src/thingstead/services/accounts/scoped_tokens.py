@@ -21,9 +21,12 @@ from thingstead.model.ids import new_id
 from thingstead.model.roles import OPERATOR, allows
 from thingstead.model.token_scope import SCOPED_TOKEN_BYTES, SCOPED_TOKEN_PREFIX, TokenScope
 from thingstead.services.accounts.tokens import MAC_BYTES, Caller, TokenService
+from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 from thingstead.storage.commit import settled
 
+RECORD_INTERVAL_MS = 3_600_000  # between two rows of the audit log for the same application and scope
+RECORDED_LIMIT = 1_000  # remembered pairs of these; the least recently used is recorded again
 _LABEL = b"scoped\0"  # signed with the claims, so that no other token's claims pass for them
 
 
@@ -54,10 +57,11 @@ class ScopedTokenService:
         self._store = store
         self._clock = clock
         self._tokens = tokens
+        self._recorded: Lru[tuple[str, TokenScope], int] = Lru(RECORDED_LIMIT)  # instants (ms)
         self._decode = msgspec.msgpack.Decoder(ScopedClaims).decode
 
     async def issue(self, caller: Caller, scope: TokenScope, life_s: int) -> ScopedToken:
-        """Issues a token of a caller, and records it in the audit log.
+        """Issues a token of a caller, and records it in the audit log; of an application once an hour for each scope.
 
         Raises:
             InvalidInput: the scope has no device, grants nothing, or names something that the project does not have.
@@ -85,13 +89,25 @@ class ScopedTokenService:
         )
         signed = msgspec.msgpack.encode(claims)
         token = base64.urlsafe_b64encode(signed + await self._tokens.mac(_LABEL + signed)).rstrip(b"=").decode("ascii")
+        if self._is_recorded_already(caller, scope):
+            return ScopedToken(claims, SCOPED_TOKEN_PREFIX + token)
         shown = {name: list(getattr(scope, name)) for name in scope.__struct_fields__}
         changes = differences({}, {**shown, "expires_at": claims.expires_at})
         edit = Edit(caller.project_id, "scoped_token", claims.id, "", "create", changes)
         commit = self._store.audit.beside(edit)
         if commit is not None:
             await settled(commit)
+        self._recorded.put((caller.app_id, scope), self._clock.now_ms())
         return ScopedToken(claims, SCOPED_TOKEN_PREFIX + token)
+
+    def _is_recorded_already(self, caller: Caller, scope: TokenScope) -> bool:
+        """Whether an application was recorded for this scope within an hour: it may issue a token for every visitor of
+        a page, which would leave no room for other rows."""
+        if caller.admin_id is not None:
+            return False
+        now = self._clock.now_ms()
+        recorded_at = self._recorded.use((caller.app_id, scope))
+        return recorded_at is not None and recorded_at <= now < recorded_at + RECORD_INTERVAL_MS
 
     async def authenticate(self, token: str) -> ScopedClaims:
         """What a token says. Raises NotAuthenticated if it is not valid, or no longer."""
