@@ -1,12 +1,42 @@
 """Stores for tests of what stands on them."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from thingstead.clock import Clock
+from thingstead.storage.postgres.engine.connection import PostgresConnection
+from thingstead.storage.postgres.engine.connection import connect as postgres_connect
+from thingstead.storage.postgres.store import PostgresStore
+from thingstead.storage.sql.access.connection import Connection
+from thingstead.storage.sql.store import SqlStore
+from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.engine.schema import prepare
 from thingstead.storage.sqlite.store import SqliteStore
+
+
+@contextmanager
+def connection_to(store: SqlStore) -> Iterator[Connection]:
+    """A connection to the database of an open store, of whichever engine."""
+    if isinstance(store, SqliteStore):
+        connection: Connection = connect(store.path)
+    else:
+        assert isinstance(store, PostgresStore), "there is no other engine"
+        conninfo = store._database._conninfo
+        connection = PostgresConnection(lambda: postgres_connect(conninfo, "tests", 60_000))
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def ask(store: SqlStore, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Rows of a statement, of what is committed."""
+    with connection_to(store) as connection:
+        return connection.execute(sql, parameters).fetchall()
 
 
 async def open_store(path: Path, clock: Clock) -> SqliteStore:

@@ -1,33 +1,35 @@
 """A store with history, and what of it is kept."""
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from tests.contract.nouns import device, device_type, project_of
 from tests.storage.history_bench import HOURS_OF_BLOCKS
-from tests.stores import open_store
-from thingstead.clock import ManualClock
+from tests.stores import ask
+from thingstead.clock import Clock, ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.device import Device
 from thingstead.model.report import Report
 from thingstead.model.retention import DAY_MS, RetentionPolicy, RetentionRule
 from thingstead.services.history.retention import RetentionService
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.storage.sql.store import SqlStore
 
 NOW = 1_700_000_000_000 // DAY_MS * DAY_MS
 
 HOUR = 3_600_000
 
+Opening = Callable[[Clock], Awaitable[SqlStore]]  # opens the store of a test, again and again
+
 
 class Archive:
     """A store with a device of each of two projects, the first of a type."""
 
-    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
+    def __init__(self, store: SqlStore, reopen: Opening, clock: ManualClock) -> None:
         self.store = store
+        self.reopen = reopen
         self.clock = clock
         self.settings = StorageSettings()
         self.devices: dict[str, Device] = {}
@@ -62,14 +64,14 @@ class Archive:
         return self.query("SELECT project_id, hour, points, bytes, begins FROM history_hours ORDER BY 1, 2")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.store._database.reader.execute(sql).fetchall()
+        return ask(self.store, sql)
 
 
 @asynccontextmanager
-async def archive_in(folder: Path) -> AsyncIterator[Archive]:
+async def archive_in(opening: Opening) -> AsyncIterator[Archive]:
     clock = ManualClock(NOW)
-    store = await open_store(folder / "thingstead.db", clock)
-    archive = Archive(store, clock)
+    store = await opening(clock)
+    archive = Archive(store, opening, clock)
     for project_id in ("ours", "theirs"):
         await store.projects.create(*project_of(project_id))
         await store.device_types.create(device_type(f"{project_id}-type", project_id))
@@ -77,7 +79,7 @@ async def archive_in(folder: Path) -> AsyncIterator[Archive]:
             device(project_id=project_id, type_id=f"{project_id}-type")
         )
     yield archive
-    await store.close()
+    await archive.store.close()
 
 
 def check_hours(archive: Archive) -> None:

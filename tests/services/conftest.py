@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.services.archive import Archive, archive_in
+from tests.services.archive import Archive, Opening, archive_in
 from tests.stores import open_store
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
@@ -25,6 +25,7 @@ from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.message_trace import MessageTrace
+from thingstead.storage.postgres.store import PostgresStore
 from thingstead.storage.sqlite.store import SqliteStore
 
 NOW = 1_700_000_000_000
@@ -111,7 +112,17 @@ async def workshop(tmp_path: Path) -> AsyncIterator[Workshop]:
     await store.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def opening(request: pytest.FixtureRequest) -> Opening:
+    """Opens the store of the test, of each engine."""
+    if request.param == "sqlite":
+        folder: Path = request.getfixturevalue("tmp_path")
+        return lambda clock: open_store(folder / "thingstead.db", clock)
+    url: str = request.getfixturevalue("postgres_url")
+    return lambda clock: PostgresStore.open(url, clock)
+
+
 @pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    async with archive_in(tmp_path) as archive:
+async def archive(opening: Opening) -> AsyncIterator[Archive]:
+    async with archive_in(opening) as archive:
         yield archive

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.services.archive import HOUR, NOW, Archive, check_hours
-from tests.stores import open_store
 from thingstead.bus.local import LocalBus
-from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model import limits
@@ -116,12 +114,15 @@ async def test_over_the_size_of_all_everybody_loses_what_is_oldest(archive: Arch
 
 
 async def test_the_file_gives_the_disk_back_what_was_dropped(archive: Archive) -> None:
-    path = archive.store._database.path
+    if not isinstance(archive.store, SqliteStore):
+        pytest.skip("autovacuum gives back")
+    database = archive.store._database
+    path = database.path
     await archive.fill("ours", "x", days=60, step_ms=HOUR // 12, text=True)
 
     async def size() -> int:
-        await archive.store._database.write(lambda connection: None)
-        archive.store._database._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        await database.write(lambda connection: None)
+        database._writer_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         return path.stat().st_size
 
     full = await size()
@@ -208,18 +209,13 @@ async def test_two_rules_for_the_same_are_refused(archive: Archive) -> None:
 async def test_rules_are_kept_over_a_restart_and_for_their_project_alone(archive: Archive) -> None:
     rule = RetentionRule(device_type="ours-type", identifier="x", days=1.5)
     await archive.put("ours", rule, max_bytes=123)
-    archive.store = await _reopened(archive.store, archive.clock)
+    await archive.store.close()
+    archive.store = await archive.reopen(archive.clock)
     info = await archive.service.info("ours")
     assert (info.rules, info.max_bytes, info.points, info.oldest_ts) == ((rule,), 123, 0, None)
     assert (await archive.service.info("theirs")).rules == ()
     with pytest.raises(NotFound):
         await archive.service.series_info("theirs", archive.devices["ours"].id)
-    await archive.store.close()
-
-
-async def _reopened(store: SqliteStore, clock: ManualClock) -> SqliteStore:
-    await store.close()
-    return await open_store(store._database.path, clock)
 
 
 async def test_the_task_runs_until_it_is_closed(archive: Archive) -> None:
@@ -227,7 +223,7 @@ async def test_the_task_runs_until_it_is_closed(archive: Archive) -> None:
     waiting: list[Callable[[], bool]] = [lambda: service.runs > 0]
     service.start()
     while not waiting[0]():
-        await archive.store._database.write(lambda connection: None)
+        await archive.store.database.write(lambda connection: None)
     await service.close()
     assert service.runs == 1
 

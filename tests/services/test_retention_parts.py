@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from tests.services.archive import Archive, archive_in
+from tests.services.archive import Archive
 from tests.services.test_removal import counts, store_in
 from thingstead.bus.local import LocalBus
 from thingstead.errors import Unavailable
@@ -19,12 +19,6 @@ from thingstead.storage.sql.history import history as sqlite_history
 from thingstead.storage.sql.history.removal import drop_step
 from thingstead.storage.sql.tables import devices as sqlite_devices
 from thingstead.storage.sqlite.store import SqliteStore
-
-
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    async with archive_in(tmp_path) as archive:
-        yield archive
 
 
 @pytest.fixture

@@ -1,22 +1,12 @@
 """Nothing is dropped for its age by a clock that jumped ahead, until it has gone on from there for a while."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 from structlog.testing import capture_logs
 
-from tests.services.archive import HOUR, NOW, Archive, archive_in
+from tests.services.archive import HOUR, NOW, Archive
 from thingstead.model.retention import DAY_MS, RetentionRule
 from thingstead.services.history.trusted_clock import HOLD_MS, JUMP_MS, TrustedClock
 
 YEARS = 1_000 * DAY_MS
-
-
-@pytest.fixture
-async def archive(tmp_path: Path) -> AsyncIterator[Archive]:
-    async with archive_in(tmp_path) as archive:
-        yield archive
 
 
 async def test_history_outlives_a_start_with_a_clock_that_is_years_ahead(archive: Archive) -> None:

@@ -190,7 +190,7 @@ class SqlRetention:
         """For each hour, in order of time: hour, points, bytes, and number of blocks that begin in it."""
         sql = (
             "SELECT hour, sum(points), sum(bytes), sum(begins) FROM history_hours"
-            " WHERE ?1 IS NULL OR project_id = ?1 GROUP BY hour ORDER BY hour"
+            " WHERE CAST(?1 AS text) IS NULL OR project_id = ?1 GROUP BY hour ORDER BY hour"
         )
         return await self._access.read(lambda connection: connection.execute(sql, (project_id,)).fetchall())
 
