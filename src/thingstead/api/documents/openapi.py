@@ -7,7 +7,7 @@ from thingstead import __version__
 from thingstead.api.device.dialect import Refusal
 from thingstead.api.dialect import ERRCODES, Failure
 from thingstead.api.documents.operations import OperationObject
-from thingstead.api.documents.schemas import MEMBERS, REFERENCE, Schema, schemas_of
+from thingstead.api.documents.schemas import MEMBERS, REFERENCE, Schema, mentioned, schemas_of
 from thingstead.api.endpoint import Endpoint
 from thingstead.model.health import HealthWarning
 from thingstead.wire.common import Empty
@@ -85,6 +85,7 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
         operation = OperationObject(endpoint, by_kind, components).describe()
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     paths.update(_server_paths())
+    shared = _shared_responses()
     tags = dict.fromkeys(endpoint.tag for endpoint in endpoints)
     return {
         "openapi": "3.1.0",
@@ -97,8 +98,8 @@ def openapi_document(endpoints: Sequence[Endpoint]) -> Schema:
         "tags": [{"name": tag} for tag in [*tags, "Server"]],
         "paths": paths,
         "components": {
-            "schemas": components,
-            "responses": _shared_responses(),
+            "schemas": mentioned(components, [paths, shared]),  # without those of queries, which are parameters
+            "responses": shared,
             "securitySchemes": SECURITY_SCHEMES,
         },
     }

@@ -16,6 +16,7 @@ FOLDER = files("thingstead.api.documents")
 # Descriptions of members, each in English and Chinese: of every member with a name, unless its declaration has one, or
 # of one member of a struct, ``Struct.name``.
 MEMBERS: Mapping[str, Mapping[str, str]] = json.loads(FOLDER.joinpath("members.json").read_text("utf-8"))
+_REFERRED = re.compile(f'"{REFERENCE}(\\w+)"')
 _KIND_OF = {str: "string", bool: "boolean", int: "integer"}
 
 
@@ -80,6 +81,18 @@ def _make_constant(schema: Schema, name: str, value: bool | int) -> None:
     member = schema["properties"][name]
     schema["properties"][name] = {"type": _KIND_OF[type(value)], "const": value, "description": member["description"]}
     schema["required"] = list(dict.fromkeys([name, *schema.get("required", ())]))
+
+
+def mentioned(components: Schema, roots: Any) -> Schema:
+    """The components to which these parts of the document refer, and those to which they refer in turn."""
+    found: dict[str, None] = {}
+    waiting = [roots]
+    while waiting:
+        for name in _REFERRED.findall(msgspec.json.encode(waiting.pop()).decode()):
+            if name not in found:
+                found[name] = None
+                waiting.append(components[name])
+    return {name: schema for name, schema in components.items() if name in found}
 
 
 def envelope(info_name: str, info: Schema) -> Schema:
