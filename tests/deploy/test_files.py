@@ -73,6 +73,24 @@ def test_the_services_of_the_compose_file_use_its_volumes_and_files() -> None:
     assert compose["services"]["backup"]["network_mode"] == "none"
 
 
+def test_the_pair_of_the_compose_file_is_set_up_as_the_balancer_expects() -> None:
+    (compose,) = documents("cluster/compose.yaml")
+    nodes = {name: service for name, service in compose["services"].items() if service["image"] == "thingstead"}
+    assert set(nodes) == {"node1", "node2"}
+    for name, node in nodes.items():
+        environ = node["environment"]
+        assert environ["THINGSTEAD_CLUSTER_NODE_NAME"] == name
+        password = re.compile(r"\$\{DATABASE_PASSWORD:-([^}]*)\}")
+        checked = thingstead("check-config", **{key: password.sub(r"\1", value) for key, value in environ.items()})
+        assert checked.returncode == 0, checked.stderr
+        assert "/healthz" in str(node["healthcheck"]["test"])
+    balancer = (DEPLOY / "cluster" / "haproxy.cfg").read_text(encoding="utf-8")
+    assert "GET /readyz" in balancer
+    servers = re.findall(r"server (\w+) (\w+):(\d+) check", balancer)
+    assert {(server, host) for server, host, _ in servers} == {(name, name) for name in nodes}
+    assert {int(port) for *_, port in servers} == PORTS
+
+
 @pytest.fixture(scope="module")
 def pod() -> Any:
     stateful, _ = documents("kubernetes/thingstead.yaml")

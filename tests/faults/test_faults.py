@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import seed_of
 from tests.faults.checker import check
-from tests.faults.nemesis import Nemesis, SmallDisk, draw
+from tests.faults.nemesis import BUSY_S, PROMISED_S, Nemesis, SmallDisk, draw
 from tests.faults.nodes import Cluster
 from tests.faults.plant import Plant
 from tests.faults.records import Run
@@ -20,6 +20,7 @@ from thingstead.client import mqtt_session
 from thingstead.services.registry.projects import Credentials
 
 FOLDER_VARIABLE = "FAULTS_FOLDER"  # where the records and the logs of the nodes are kept
+ALONE_VARIABLE = "FAULTS_ALONE"  # nothing else keeps the machine busy
 SECONDS_VARIABLE, FAULTS_SEED_VARIABLE = "FAULTS_SECONDS", "FAULTS_SEED"
 SECONDS = float(os.environ.get(SECONDS_VARIABLE, "60"))
 DISK_BYTES = 1 << 30
@@ -69,7 +70,8 @@ async def test_what_was_promised_holds_under_faults(
 ) -> None:
     seed = int(os.environ.get(FAULTS_SEED_VARIABLE) or seed_of(request.config))
     print(f"{FAULTS_SEED_VARIABLE}={seed} {SECONDS_VARIABLE}={SECONDS:g} repeats this schedule")  # noqa: T201
-    nemesis = Nemesis(cluster, disk)
+    recovery_s = BUSY_S if os.environ.get(ALONE_VARIABLE) is None else PROMISED_S
+    nemesis = Nemesis(cluster, disk, recovery_s=recovery_s)
     credentials = msgspec.json.decode(cluster.credentials_json, type=Credentials)
     plant = Plant(cluster, credentials, random.Random(seed))
     await plant.set_up()

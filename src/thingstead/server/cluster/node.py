@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 ACTIVE_KINDS = ("mqtt", "mqtts", "open", "tcp", "tcps")  # of ports that listen on the active node alone
 HANDOVER_TIMEOUT_S = 0.3  # at the end of an activity: for answers under way, and for clients to read their last packets
-RETRY_S = 1.0  # after an activity that could not begin
+RETRY_S, RETRIES_S = 1.0, 5.0  # after an activity that could not begin: at first, and at most
 
 
 class NodeStore(Store, Protocol):
@@ -82,6 +82,7 @@ class Node:
         self._open_store = open_store
         self._hand_over = hand_over
         self._activities = 0  # begun so far
+        self._pause_s = RETRY_S
         self._buffers = shared_buffers(config)
         self._arrivals = Arrivals(clock, held=membership.lease.held)
         metrics = Metrics()
@@ -220,7 +221,8 @@ class Node:
         if isinstance(error, ConfigError) or not isinstance(error, ThingsteadError):
             raise error
         log.error("the node could not serve; another one may take over", error=error.message)
-        await self._first(asyncio.sleep(RETRY_S))
+        await self._first(asyncio.sleep(self._pause_s))
+        self._pause_s = min(2 * self._pause_s, RETRIES_S)
 
     async def _serve(self, stream: int, activity: "_Activity") -> None:
         """Opens every part, serves until it is cancelled, and closes every part."""
@@ -246,6 +248,7 @@ class Node:
             self.http.make_websocket = running.gateway.websocket
             self.front.serve(running.site)
             self.active.set()
+            self._pause_s = RETRY_S
             took_ms = round((self._clock.monotonic_s() - begun_s) * 1000)
             host = self._config.host
             log.info("serving", version=__version__, host=host, **self.ports, stream=stream, took_ms=took_ms)

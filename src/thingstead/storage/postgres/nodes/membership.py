@@ -14,7 +14,7 @@ from thingstead.storage.postgres.nodes.node_table import NodeRow, NodeTable, See
 
 log = structlog.get_logger("thingstead.cluster")
 
-POLL_S = 0.25  # between two looks at the active node
+POLL_S = 0.1  # between two looks at the active node
 LEAVE_TIMEOUT_S = 2.0
 
 
