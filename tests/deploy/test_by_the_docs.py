@@ -146,7 +146,7 @@ def test_everything_goes_by_the_documentation(machine: Machine) -> None:
     assert report_by_the_readme(machine, found)[0] == {"result": 1}
 
 
-@pytest.mark.external("uv")
+@pytest.mark.skipif(shutil.which("uv") is None, reason="not installed: uv")
 def test_uv_installs_it_as_a_tool(tmp_path: Path) -> None:
     run(ROOT / "script" / "wheel", tmp_path / "dist")
     (wheel,) = (tmp_path / "dist").glob("thingstead-*.whl")
