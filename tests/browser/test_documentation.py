@@ -119,3 +119,17 @@ async def test_examples_are_copied_as_they_stand(visit: Visit) -> None:
     await page.get_by_role("button", name="Copied").wait_for()
     copied: str = await page.evaluate("navigator.clipboard.readText()")
     assert copied.startswith(f"curl '{visit.site.url}/api/v1/devices_stat'")
+
+
+async def test_the_browser_corrects_an_address_under_which_the_server_is_not_reached(visit: Visit) -> None:
+    page = await visit.page()
+
+    async def behind_a_proxy(route: Any) -> None:
+        response = await route.fetch()
+        body = (await response.text()).replace(visit.site.url, "http://inner.example")
+        await route.fulfill(response=response, body=body)
+
+    await page.route("**/docs/en/devices", behind_a_proxy)
+    await opened(visit, page, "devices")
+    shown = await page.locator("article#count_devices pre.curl").inner_text()
+    assert f"curl '{visit.site.url}/api/v1/devices_stat'" in shown

@@ -120,7 +120,7 @@ class Site:
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
             f'<title>{escape(title)} · Thingstead</title><link rel="stylesheet" href="/docs/assets/docs.css?{version}">'
             f'<script defer src="/docs/assets/docs.js?{version}"></script></head>'
-            f"<body {self._script_words(words)}>{tabs}"
+            f'<body data-origin="{ORIGIN}" {self._script_words(words)}>{tabs}'
             f'<header><a class="home" href="/docs/{language}">Thingstead <small>{words("Documentation")}</small></a>'
             f'<search hidden><input type="search" placeholder="{words("Search")}" aria-label="{words("Search")}">'
             "<ul></ul></search>"

@@ -27,17 +27,11 @@ const wide = matchMedia('(min-width: 55.01rem)')
 menu.open = wide.matches
 wide.addEventListener('change', () => (menu.open = wide.matches))
 
-// Behind a TLS proxy the server may not know under which address it is reached; the browser does.
-function correctOrigin() {
+// Behind a proxy the server may not know under which address it is reached; the browser does.
+if (words.origin !== location.origin) {
   const walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT)
-  const wrong = `http://${location.host}`
-  if (location.protocol !== 'https:') return
-  while (walker.nextNode()) {
-    const node = walker.currentNode
-    if (node.data.includes(wrong)) node.data = node.data.replaceAll(wrong, location.origin)
-  }
+  while (walker.nextNode()) walker.currentNode.data = walker.currentNode.data.replaceAll(words.origin, location.origin)
 }
-correctOrigin()
 
 // What scrolls sideways is reached by the keyboard, too.
 for (const table of document.querySelectorAll('.table')) if (table.scrollWidth > table.clientWidth) table.tabIndex = 0
