@@ -1,7 +1,6 @@
 """Events, commands, alarms and notices go by age and number; what is open stays; an older folder is warned first."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,8 +8,9 @@ import pytest
 import structlog
 
 from tests.contract.nouns import device, project_of
+from tests.services.archive import Opening
 from tests.services.test_removal import COLUMNS, FILL
-from tests.stores import open_store
+from tests.stores import ask, connection_to
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.command import Command, CommandState
@@ -18,7 +18,7 @@ from thingstead.model.report import EventRecord
 from thingstead.model.retention import DAY_MS
 from thingstead.services.history.log_retention import GRACE_DAYS, LogRetention
 from thingstead.services.shared.commits import settled
-from thingstead.storage.sqlite.store import SqliteStore
+from thingstead.storage.sql.store import SqlStore
 
 NOW = 1_700_000_000_000
 NO_BOUNDS = {
@@ -34,7 +34,7 @@ NO_BOUNDS = {
 class Logs:
     """A store with three devices, of which ``busy`` has many rows."""
 
-    def __init__(self, store: SqliteStore, clock: ManualClock) -> None:
+    def __init__(self, store: SqlStore, clock: ManualClock) -> None:
         self.store = store
         self.clock = clock
 
@@ -45,10 +45,11 @@ class Logs:
         """Rows of a table whose instants are 1, 2, 3 … ms; the first of the commands and alarms is open."""
         columns, values = COLUMNS[table]
         sql = FILL.format(rows=rows, table=table, columns=columns, values=values.format(device_id))
-        self.store._database._writer_connection.execute(sql)
+        with connection_to(self.store) as connection:
+            connection.execute(sql)
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return self.store._database.reader.execute(sql, parameters).fetchall()
+        return ask(self.store, sql, parameters)
 
     def count(self, table: str, device_id: str) -> int:
         return int(self.query(f"SELECT count(*) FROM {table} WHERE device_id = ?", device_id)[0][0])
@@ -60,9 +61,9 @@ class Logs:
 
 
 @pytest.fixture
-async def logs(tmp_path: Path) -> AsyncIterator[Logs]:
+async def logs(opening: Opening) -> AsyncIterator[Logs]:
     clock = ManualClock(NOW)
-    async with await open_store(tmp_path / "thingstead.db", clock) as store:
+    async with await opening(clock) as store:
         await store.projects.create(*project_of("ours"))
         for device_id in ("busy", "calm", "quiet"):
             await store.devices.create(device(device_id))
@@ -128,10 +129,11 @@ async def test_commands_that_are_open_are_kept_however_old_they_are(logs: Logs) 
 
 
 async def test_alarms_that_go_are_still_counted_by_their_rule(logs: Logs) -> None:
-    connection = logs.store._database._writer_connection
-    connection.execute(
-        "INSERT INTO alarm_rules VALUES ('r', 'ours', 'r', '', NULL, 1, '{}', '', 0, 0, 1)",
-    )
+    with connection_to(logs.store) as connection:
+        connection.execute(
+            "INSERT INTO alarm_rules (id, project_id, name, descr, enabled, body, failing, create_time, update_time)"
+            " VALUES ('r', 'ours', 'r', '', 1, '{}', '', 0, 0)"
+        )
     logs.fill("alarms", "busy", 300)
     await logs.retention(alarms_per_device_max=10).run()
     assert logs.count("alarms", "busy") == 11
@@ -139,7 +141,8 @@ async def test_alarms_that_go_are_still_counted_by_their_rule(logs: Logs) -> Non
 
 
 async def test_a_folder_of_an_earlier_release_is_named_what_will_go_for_a_week_first(logs: Logs) -> None:
-    logs.store._database._writer_connection.execute("INSERT INTO log_retention_grace VALUES (NULL)")
+    with connection_to(logs.store) as connection:
+        connection.execute("INSERT INTO log_retention_grace VALUES (NULL)")
     await logs.event("calm", 2, 20)
     await logs.event("busy", 1, 2)  # is kept for as long as the test lasts
     await logs.store.log_retention.put_clock(NOW, None)  # of an hour ago, not of that event

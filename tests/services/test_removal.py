@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.contract.nouns import customer, device, device_group, project_of
-from tests.stores import open_store
+from tests.services.archive import Opening
+from tests.stores import ask, connection_to
 from thingstead.bus.local import LocalBus
 from thingstead.clock import ManualClock
 from thingstead.errors import NotFound
@@ -17,9 +17,9 @@ from thingstead.model.device import Page
 from thingstead.model.messages import DeviceRemoved
 from thingstead.services.history.removal import RemovalService
 from thingstead.storage.sql.history import removal
+from thingstead.storage.sql.store import SqlStore
 from thingstead.storage.sql.tables import customers, device_groups
 from thingstead.storage.sql.tables import devices as sqlite_devices
-from thingstead.storage.sqlite.store import SqliteStore
 
 ROWS = 3_000
 TABLES = ("events", "commands", "alarms", "alarm_logs", "notices", "notify_logs")
@@ -32,11 +32,12 @@ COLUMNS = {
     "commands": (
         "id, project_id, device_id, method, params, command_id, state, reason, reply, create_time, expire_time,"
         " update_time, open",
-        "'{0}c' || n, 'ours', '{0}', 'm', 'null', 1, iif(n = 1, 'queued', 'replied'), '', 'null', n, n, n, n = 1",
+        "'{0}c' || n, 'ours', '{0}', 'm', 'null', 1, CASE n WHEN 1 THEN 'queued' ELSE 'replied' END, '', 'null',"
+        " n, n, n, CASE n WHEN 1 THEN 1 ELSE 0 END",
     ),
     "alarms": (
         "id, project_id, device_id, rule_id, rule_name, alarm_level, raised_at, cleared_at",
-        "'{0}a' || n, 'ours', '{0}', 'r', 'r', 1, n, iif(n = 1, NULL, n)",
+        "'{0}a' || n, 'ours', '{0}', 'r', 'r', 1, n, CASE n WHEN 1 THEN NULL ELSE n END",
     ),
     "alarm_logs": (
         "id, alarm_id, project_id, device_id, rule_id, alarm_status, alarm_level, alarm_info, ts, create_time",
@@ -54,32 +55,32 @@ COLUMNS = {
 }
 
 
-def fill(store: SqliteStore, device_id: str, rows: int) -> None:
+def fill(store: SqlStore, device_id: str, rows: int) -> None:
     """Rows of every table that hangs on a device."""
-    for table, (columns, values) in COLUMNS.items():
-        sql = FILL.format(rows=rows, table=table, columns=columns, values=values.format(device_id))
-        store._database._writer_connection.execute(sql)
+    with connection_to(store) as connection:
+        for table, (columns, values) in COLUMNS.items():
+            connection.execute(FILL.format(rows=rows, table=table, columns=columns, values=values.format(device_id)))
 
 
-def counts(store: SqliteStore, device_id: str) -> dict[str, int]:
+def counts(store: SqlStore, device_id: str) -> dict[str, int]:
     """How many rows each table has of a device."""
-    reader = store._database.reader
-    return {
-        table: reader.execute(f"SELECT count(*) FROM {table} WHERE device_id = ?", (device_id,)).fetchone()[0]
-        for table in TABLES
-    }
+    with connection_to(store) as reader:
+        return {
+            table: reader.execute(f"SELECT count(*) FROM {table} WHERE device_id = ?", (device_id,)).fetchone()[0]
+            for table in TABLES
+        }
 
 
-async def drained(store: SqliteStore) -> None:
+async def drained(store: SqlStore) -> None:
     """Returns when nothing is left of removed devices."""
     async with asyncio.timeout(30):
-        while store._database.reader.execute("SELECT 1 FROM removed_devices").fetchone() is not None:
-            await store._database.write(lambda _: None)  # the next commit
+        while ask(store, "SELECT 1 FROM removed_devices"):
+            await store.database.write(lambda _: None)  # the next commit
 
 
 @asynccontextmanager
-async def store_in(folder: Path) -> AsyncIterator[SqliteStore]:
-    async with await open_store(folder / "thingstead.db", ManualClock()) as store:
+async def store_in(opening: Opening) -> AsyncIterator[SqlStore]:
+    async with await opening(ManualClock()) as store:
         await store.projects.create(*project_of("ours"))
         for device_id in ("gone", "stays"):
             await store.devices.create(device(device_id))
@@ -88,12 +89,12 @@ async def store_in(folder: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with store_in(tmp_path) as store:
+async def store(opening: Opening) -> AsyncIterator[SqlStore]:
+    async with store_in(opening) as store:
         yield store
 
 
-async def test_a_device_with_many_rows_is_gone_at_once_and_its_rows_go_in_steps(store: SqliteStore) -> None:
+async def test_a_device_with_many_rows_is_gone_at_once_and_its_rows_go_in_steps(store: SqlStore) -> None:
     await store.devices.delete("ours", "gone")
 
     left = counts(store, "gone")
@@ -113,7 +114,7 @@ async def test_a_device_with_many_rows_is_gone_at_once_and_its_rows_go_in_steps(
     assert set(counts(store, "stays").values()) == {5}
 
 
-async def test_the_rest_goes_by_itself_once_a_removal_is_told(store: SqliteStore) -> None:
+async def test_the_rest_goes_by_itself_once_a_removal_is_told(store: SqlStore) -> None:
     bus = LocalBus()
     service = RemovalService(store, bus)
     service.start()
@@ -130,7 +131,7 @@ async def test_the_rest_goes_by_itself_once_a_removal_is_told(store: SqliteStore
 
 
 async def test_of_several_removed_devices_one_after_another_goes(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_devices, "STEPS_AT_ONCE", 0)
     for device_id in ("gone", "stays"):
@@ -140,7 +141,7 @@ async def test_of_several_removed_devices_one_after_another_goes(
     assert set(counts(store, "gone").values()) | set(counts(store, "stays").values()) == {0}
 
 
-async def test_what_an_earlier_run_left_goes_after_the_start(store: SqliteStore) -> None:
+async def test_what_an_earlier_run_left_goes_after_the_start(store: SqlStore) -> None:
     await store.devices.delete("ours", "gone")
     service = RemovalService(store, LocalBus())
     service.start()
@@ -150,7 +151,7 @@ async def test_what_an_earlier_run_left_goes_after_the_start(store: SqliteStore)
 
 
 async def test_a_commit_that_comes_while_a_device_is_dropped_is_not_held_up(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between any two steps the writer takes what waits."""
     monkeypatch.setattr(sqlite_devices, "STEPS_AT_ONCE", 0)
@@ -163,7 +164,7 @@ async def test_a_commit_that_comes_while_a_device_is_dropped_is_not_held_up(
 
 @pytest.mark.parametrize("bound", range(5))
 async def test_a_customer_and_a_group_with_many_devices_go_in_steps(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, bound: int
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, bound: int
 ) -> None:
     monkeypatch.setattr(customers, "DEVICES_PER_STEP", 2)
     monkeypatch.setattr(device_groups, "MEMBERS_PER_STEP", 2)
@@ -182,4 +183,4 @@ async def test_a_customer_and_a_group_with_many_devices_go_in_steps(
     for gone in (store.customers.get("ours", "c"), store.device_groups.get("ours", "g")):
         with pytest.raises(NotFound):
             await gone
-    assert store._database.reader.execute("SELECT * FROM device_group_members").fetchall() == []
+    assert ask(store, "SELECT * FROM device_group_members") == []

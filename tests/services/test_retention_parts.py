@@ -1,13 +1,12 @@
 """A part of retention that fails is logged once, and keeps none of the others from being done."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.services.archive import Archive
+from tests.services.archive import Archive, Opening
 from tests.services.test_removal import counts, store_in
 from thingstead.bus.local import LocalBus
 from thingstead.errors import Unavailable
@@ -17,13 +16,13 @@ from thingstead.services.history.removal import RemovalService
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.history import history as sqlite_history
 from thingstead.storage.sql.history.removal import drop_step
+from thingstead.storage.sql.store import SqlStore
 from thingstead.storage.sql.tables import devices as sqlite_devices
-from thingstead.storage.sqlite.store import SqliteStore
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    async with store_in(tmp_path) as store:
+async def store(opening: Opening) -> AsyncIterator[SqlStore]:
+    async with store_in(opening) as store:
         yield store
 
 
@@ -91,7 +90,7 @@ async def test_events_past_their_time_go_where_commands_cannot(
 
 
 async def test_a_removed_device_that_cannot_be_dropped_keeps_no_other_from_it(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_devices, "STEPS_AT_ONCE", 0)
     first = (await store.devices.get("ours", "gone")).number
@@ -107,6 +106,6 @@ async def test_a_removed_device_that_cannot_be_dropped_keeps_no_other_from_it(
     service = RemovalService(store, LocalBus())
     service.start()
     while sum(counts(store, "stays").values()):
-        await store._database.write(lambda connection: None)
+        await store.database.write(lambda connection: None)
     await service.close()
     assert sum(counts(store, "gone").values()) > 0
