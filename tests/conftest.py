@@ -15,6 +15,7 @@ from tests.postgres_server import PostgresServer, oldest_programs, package_progr
 from tests.project_api import ProjectApi
 from tests.running import Running
 from tests.server_process import ServerProcess, StartServer, init
+from tests.stores import Postgres
 from tests.temporary import choose_folder
 from thingstead.config import AccountSettings, Config
 from thingstead.server import Server, open_server
@@ -39,6 +40,7 @@ README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--quick", action="store_true", help="run only the first test of each file, and none that lasts")
+    parser.addoption("--postgres", action="store_true", help="open the stores of tests over PostgreSQL where they can")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -115,6 +117,17 @@ def oldest_postgres_server() -> Iterator[PostgresServer]:
     server = PostgresServer(_needed(oldest_programs(), "postgresql-15")).start()
     yield server
     server.close()
+
+
+@pytest.fixture(autouse=True)
+def _stores_over_postgres(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With ``--postgres``: what ``tests.stores.open_store`` opens."""
+    if not request.config.getoption("--postgres"):
+        yield
+        return
+    Postgres.server = request.getfixturevalue("postgres_server")
+    yield
+    Postgres.drop()
 
 
 @pytest.fixture

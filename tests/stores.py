@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar, cast
 
+import pytest
+
+from tests.postgres_server import PostgresServer
 from thingstead.clock import Clock
 from thingstead.storage.postgres.engine.connection import PostgresConnection
 from thingstead.storage.postgres.engine.connection import connect as postgres_connect
@@ -40,9 +43,44 @@ def ask(store: SqlStore, sql: str, parameters: Sequence[Any] = ()) -> list[tuple
 
 
 async def open_store(path: Path, clock: Clock) -> SqliteStore:
-    """Opens the file. A new one begins as a copy, because running every migration takes longer than most tests."""
+    """Opens the file. A new one begins as a copy, because running every migration takes longer than most tests.
+
+    With ``--postgres`` it is a database of PostgreSQL that stands for the file.
+    """
+    if (server := Postgres.server) is not None:
+        url = Postgres.urls.get(path) or Postgres.urls.setdefault(path, server.new_database())
+        return cast(SqliteStore, await StandIn.open(url, clock))
     _begin(path)
     return await SqliteStore.open(path, clock)
+
+
+class Postgres:
+    """What ``--postgres`` opens stores over: the server, and the database that stands for each file of this test."""
+
+    server: ClassVar[PostgresServer | None] = None
+    urls: ClassVar[dict[Path, str]] = {}
+
+    @classmethod
+    def drop(cls) -> None:
+        """Deletes the databases of a test that has ended."""
+        while cls.urls and cls.server is not None:
+            cls.server.drop_database(cls.urls.popitem()[1])
+
+
+class StandIn(PostgresStore):
+    """A store over PostgreSQL in a test that was written for the embedded one."""
+
+    @property
+    def path(self) -> Path:
+        """There is none: what needs it is a matter of the embedded store."""
+        needs_embedded_store(self)
+        raise AssertionError("the test was skipped")
+
+
+def needs_embedded_store(store: SqlStore) -> None:
+    """Skips a test over PostgreSQL."""
+    if not isinstance(store, SqliteStore):
+        pytest.skip("a matter of the embedded store")
 
 
 def _begin(path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.services.conftest import NOW, Workshop
+from tests.stores import needs_embedded_store
 from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
@@ -293,6 +294,7 @@ async def test_reports_of_a_commit_that_fails_are_told_to_nobody(workshop: Works
     link = await workshop.ingest.link(device)
     told: list[ReportsCommitted] = []
     workshop.bus.subscribe(ReportsCommitted, told.append)
+    needs_embedded_store(workshop.store)
     writer = workshop.store._database._writer_connection
     writer.execute("PRAGMA query_only=ON")
     outcome = workshop.ingest.report_attributes(link, b'{"x":1}')

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.services.alarm_plant import HOT, MINUTE, Plant
 from tests.services.conftest import NOW
+from tests.stores import needs_embedded_store
 from thingstead.errors import Unavailable
 from thingstead.model.alarms.alarm import AlarmChange
 from thingstead.model.device import Device
@@ -43,6 +44,7 @@ class FailingWrites:
     """A database that another program has locked for longer than anybody waits."""
 
     def __init__(self, plant: Plant) -> None:
+        needs_embedded_store(plant.store)
         database = plant.store._database
         database._writer_connection.execute("PRAGMA busy_timeout=0")
         self._other = sqlite3.connect(plant.path, isolation_level=None)
@@ -58,8 +60,7 @@ async def test_an_alarm_that_the_memory_forgot_is_taken_from_the_disk(
 ) -> None:
     await plant.add_rule(HOT, type=type_id)
     await plant.report(device, t=85)
-    plant.store._database.reader.execute("SELECT 1")
-    await plant.store._database.write(lambda connection: connection.execute("DELETE FROM alarm_states"))
+    await plant.store.database.write(lambda connection: connection.execute("DELETE FROM alarm_states"))
     await plant.restart()
     plant.clock.advance(1)
     await plant.report(device, t=60)

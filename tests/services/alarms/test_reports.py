@@ -6,6 +6,7 @@ import pytest
 
 from tests.services.alarm_plant import HOT, HOUR, MINUTE, SECOND, Plant
 from tests.services.conftest import NOW
+from tests.stores import ask
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Device, OpenAlarm
 from thingstead.services.alarms.dry_run import AlarmDryRunService
@@ -169,7 +170,7 @@ async def test_ten_thousand_alarms_of_one_moment_are_all_kept(plant: Plant, type
     assert outcome is not None
     assert outcome.commit is not None
     await settled(outcome.commit)
-    (total,) = plant.store._database.reader.execute("SELECT count(*) FROM alarm_logs").fetchone()
+    [(total,)] = ask(plant.store, "SELECT count(*) FROM alarm_logs")
     assert total == len(plant.heard) == 10_000
     assert [news.alarm_status for news in plant.heard if news.device_id == devices[7].id] == [1, 0] * 25
     assert plant.heard[:2] == [news for news in plant.heard if news.device_id == devices[0].id][:2]
