@@ -33,7 +33,7 @@ sqlite3.connect = connect  # type: ignore[assignment] # a connection that nobody
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance
 
 # Where --quick takes no test: they last, and what they use of Python others use too.
-SLOW_ROOMS = ("bench", "browser", "conformance", "docs", "examples", "fuzz", "hostile", "mutants", "paths")
+SLOW_ROOMS = ("bench", "browser", "conformance", "docs", "examples", "faults", "fuzz", "hostile", "mutants", "paths")
 SLOW_FILES = ("law", "laws", "model", "crash", "schemathesis")  # how their names end
 README_PROGRAMS = ("bash", "curl", "mosquitto_pub", "mosquitto_sub")
 

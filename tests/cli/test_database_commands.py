@@ -144,3 +144,21 @@ def test_a_database_of_another_program_is_refused(database: str, postgres_server
     with postgres_server.connect(database.rpartition("/")[2]) as connection:
         connection.execute("CREATE TABLE invoices ()")
     assert "of another program" in refusal("init", "--database", database)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"THINGSTEAD_DATABASE": "things.example.com"}, "is not an address of PostgreSQL"),
+        (
+            {"THINGSTEAD_DATABASE": "postgresql://t@h/t", "THINGSTEAD_DATABASE_PASSWORD_FILE": "/nowhere"},
+            "database_password_file: /nowhere cannot be read",
+        ),
+    ],
+)
+def test_check_config_reads_the_address_and_the_password_without_asking_the_database(
+    settings: dict[str, str], problem: str
+) -> None:
+    assert problem in refusal("check-config", **settings)
+    shown = run("check-config", THINGSTEAD_DATABASE="postgresql://t:secret@127.0.0.1:1/t")
+    assert "database = ***" in shown

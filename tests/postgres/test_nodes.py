@@ -257,3 +257,26 @@ async def test_a_database_that_does_not_exist_is_refused_and_a_password_shown_no
 def test_an_address_that_cannot_be_used_is_refused(database: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         database_conninfo(database)
+
+
+async def test_a_claim_succeeds_where_it_may_not_end_the_connections_of_the_node_before(
+    nodes: Nodes, postgres_server: PostgresServer
+) -> None:
+    """Of another role; here of a superuser, as the role of the test is."""
+    _, stream = await nodes.active("a", lease_s=60)
+    name = nodes.url.rpartition("/")[2]
+    with postgres_server.connect(name) as connection:
+        connection.execute("CREATE ROLE modest LOGIN")
+        connection.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO modest")
+    try:
+        other = Nodes(nodes.url.replace("thingstead@", "modest@")).node("b", lease_s=60)
+        await other.join()
+        with nodes.connect(stream) as connection:
+            async with asyncio.timeout(TIMEOUT_S):
+                assert await other.table.claim(other.node, (await other.table.look()).activity) is not None
+            connection.execute("SELECT 1")
+        await other.close()
+    finally:
+        with postgres_server.connect(name) as connection:
+            connection.execute("DROP OWNED BY modest")
+            connection.execute("DROP ROLE modest")

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
+import structlog
 
 from thingstead.storage.postgres.nodes.connection import NodeConnection
 from thingstead.storage.postgres.nodes.lease import Activity
+
+log = structlog.get_logger("thingstead.cluster")
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -112,7 +115,7 @@ class NodeTable:
                 found = await (await connection.execute(_ACTIVE)).fetchall()
                 if [Activity(*row) for row in found] != ([] if expected is None else [expected]):
                     return None
-                await connection.execute(_SEVER)
+                await _sever(connection)
                 await connection.execute(_FORGET, ([row[0] for row in found],))
                 await connection.execute(_CLOSE)
                 stream = int(await _value(connection, _OPEN, node))
@@ -147,6 +150,16 @@ async def _create(connection: Connection) -> None:
     async with connection.transaction():
         await connection.execute(_LOCK, (ADVISORY_LOCK,))
         await connection.execute(_OBJECTS)
+
+
+async def _sever(connection: Connection) -> None:
+    """Ends the connections of the activity before. Of another role it may not end them: then they end by the limit of
+    their idle transactions."""
+    try:
+        async with connection.transaction():
+            await connection.execute(_SEVER)
+    except psycopg.errors.InsufficientPrivilege:
+        log.warning("connections of the node before belong to another role and cannot be ended; give nodes one role")
 
 
 async def _row(connection: Connection, sql: LiteralString, *parameters: object) -> Sequence[Any]:
