@@ -1,5 +1,6 @@
 """The console in a real browser, against a server that is a process of its own with devices that report."""
 
+import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -44,9 +45,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests here run in the event loop of the browser."""
+    """Asynchronous tests here run in the event loop of the browser."""
     for item in items:
-        if item.path.is_relative_to(FOLDER):
+        if item.path.is_relative_to(FOLDER) and inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
