@@ -27,6 +27,7 @@ MODULES = {
     "rotate-token-secret": "thingstead.cli.administration.rotate_token_secret",
     "backup": "thingstead.cli.backup",
     "restore": "thingstead.cli.restore",
+    "migrate-store": "thingstead.cli.migrate_store",
     "check": "thingstead.cli.check",
     "export": "thingstead.cli.export",
     "import-history": "thingstead.cli.import_history",

@@ -45,6 +45,11 @@ def database_backups() -> ModuleType:
     return _with_extra("backups")
 
 
+def store_migration() -> ModuleType:
+    """Moves of a store into a database, or back. Raises ConfigError if the extra for it is not installed."""
+    return _with_extra("migrating")
+
+
 def _with_extra(module: str) -> ModuleType:
     """A module about databases: imported when a database is configured, since it needs an extra."""
     try:

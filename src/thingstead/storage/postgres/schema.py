@@ -14,6 +14,7 @@ from thingstead.storage.migrate import Migration, load_migrations
 OLDEST_SERVER = 15
 LOCK = 0x54484E47  # advisory lock: one node migrates
 LOCK_TIMEOUT_MS = 60_000  # for this lock and for those of the tables that a migration alters
+UNFINISHED = "store_migration"  # table of a database that is being filled from another store
 OTHERS = ("nodes", "streams")  # tables that are there before the schema: they decide who may migrate it
 _OLDEST_READER = re.compile(r"-- oldest reader: (\d+)\n")
 
@@ -33,7 +34,11 @@ log = structlog.get_logger("thingstead.storage")
 
 
 def prepare(
-    connection: psycopg.Connection, migrations: Sequence[Migration] | None = None, *, now_ms: int | None = None
+    connection: psycopg.Connection,
+    migrations: Sequence[Migration] | None = None,
+    *,
+    now_ms: int | None = None,
+    filling: bool = False,
 ) -> None:
     """Creates the schema in an empty database, or migrates it to the newest version.
 
@@ -43,14 +48,19 @@ def prepare(
     Args:
         connection: in autocommit mode, with all rights on its schema.
         now_ms: when this release opens the database, which is noted in it; None: it is not noted.
+        filling: the caller fills the database from another store, and may go on with that.
 
     Raises:
         ConfigError: the database cannot be used: an old server, another encoding, a role without rights, tables of
-            another program, or a schema that only a newer release can read.
+            another program, a schema that only a newer release can read, or it is being filled from another store.
         Unavailable: the server is read-only or in recovery, or another node holds the lock.
     """
     migrations = load_migrations("thingstead.storage.postgres") if migrations is None else migrations
     check_server(connection)
+    if not filling and _one(connection, "SELECT to_regclass(%s)", (UNFINISHED,)) is not None:
+        raise ConfigError(
+            "the database is being filled by thingstead migrate-store: call that again until it has ended"
+        )
     try:
         for migration in migrations:
             _apply(connection, migration, migrations[-1].version)
