@@ -81,8 +81,8 @@ class Base(NamedTuple):
     def bytes_a_point(self, platform: Platform) -> float:
         """Bytes of the table of blocks for each of its points."""
         if self.postgres is None:
-            stored, points = platform.metrics("thingstead_history_bytes", "thingstead_history_points")
-            return stored / max(1, points)
+            kept = platform.api.call("GET", "/retention")
+            return float(kept["size_bytes"]) / max(1, int(kept["points"]))
         return self.postgres.ask("SELECT pg_total_relation_size('block') / greatest(1, sum(points)) FROM block")
 
 
