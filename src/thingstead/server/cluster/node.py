@@ -145,7 +145,10 @@ class Node:
             return await answered(self._state())
         if self._running is None:
             return refused(Conflict("not_done", detail=elsewhere(self._membership.seen)))
-        return await answer(self._running.api, self._running.platform, call)
+        found = await answer(self._running.api, self._running.platform, call)
+        if not self._membership.lease.held():
+            return refused(Unavailable("outcome_unknown"))
+        return found
 
     async def _state(self) -> NodeState:
         state = "active" if self.front.serving else "standby"
