@@ -143,7 +143,17 @@ def test_a_database_with_another_encoding_is_refused(postgres_server: PostgresSe
 def test_a_database_of_another_program_is_refused(database: str, postgres_server: PostgresServer) -> None:
     with postgres_server.connect(database.rpartition("/")[2]) as connection:
         connection.execute("CREATE TABLE invoices ()")
-    assert "of another program" in refusal("init", "--database", database)
+        assert "of another program" in refusal("init", "--database", database)
+        tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+        assert connection.execute(tables).fetchall() == [("invoices",)]
+
+
+def test_a_role_that_may_create_nothing_is_told_what_it_needs(database: str, postgres_server: PostgresServer) -> None:
+    with postgres_server.connect(database.rpartition("/")[2]) as connection:
+        connection.execute("CREATE ROLE poor LOGIN")
+        error = refusal("init", "--database", database.replace("thingstead@", "poor@"))
+        connection.execute("DROP ROLE poor")
+    assert "make it the owner of the database" in error
 
 
 @pytest.mark.parametrize(

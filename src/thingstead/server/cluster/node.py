@@ -155,8 +155,7 @@ class Node:
         return NodeState(name=self._membership.identity.name, state=state, trouble=self._membership.trouble)
 
     def _warnings(self) -> list[HealthWarning]:
-        trouble = self._membership.trouble
-        found = [health_warning("database_not_reached", detail=trouble)] if trouble else []
+        found = [health_warning("database_not_reached")] if self._membership.trouble else []
         return [*found, *self._arrivals.warnings(), *self.listeners.warnings()]
 
     async def _run(self) -> None:

@@ -5,12 +5,14 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import psycopg
 import structlog
 
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.storage.postgres.nodes.connection import NodeConnection
 from thingstead.storage.postgres.nodes.lease import Lease, Observation
 from thingstead.storage.postgres.nodes.node_table import NodeRow, NodeTable, Seen
+from thingstead.storage.postgres.schema import check_server, version_of
 
 log = structlog.get_logger("thingstead.cluster")
 
@@ -42,6 +44,7 @@ class Membership:
         self.node = 0
         self.seen: Seen | None = None
         self.trouble = ""
+        self._conninfo = conninfo
         self._connection = NodeConnection(conninfo, self.lease.renewal_s)
         self.table = NodeTable(self._connection)
         self._second = NodeConnection(conninfo, self.lease.renewal_s)  # for questions of people
@@ -56,6 +59,9 @@ class Membership:
             ConfigError: the database refuses this program.
             Unavailable: it cannot be reached now.
         """
+        if not await self.table.exists():
+            await asyncio.to_thread(_check, self._conninfo)
+            await self.table.create()
         self.node = await self.table.join(*self.identity)
         self._renewed_s = self.lease.reading_s()
         log.info("joined", node=self.node, name=self.identity.name, database=self._connection.described)
@@ -173,3 +179,13 @@ class Membership:
         """Closes the connections."""
         await self._connection.close()
         await self._second.close()
+
+
+def _check(conninfo: str) -> None:
+    """Checks a database before anything is created in it. Raises ConfigError or Unavailable."""
+    try:
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            check_server(connection)
+            version_of(connection)
+    except psycopg.Error as exc:
+        raise Unavailable("database_unusable", detail=" ".join(str(exc).split())) from exc

@@ -70,12 +70,22 @@ class NodeTable:
     def __init__(self, connection: NodeConnection) -> None:
         self._connection = connection
 
+    async def exists(self) -> bool:
+        """Whether the tables are there."""
+
+        async def work(connection: Connection) -> bool:
+            return bool(await _value(connection, _THERE))
+
+        return await self._connection.call(work)
+
+    async def create(self) -> None:
+        """Creates the tables, unless somebody else does."""
+        await self._connection.call(_create)
+
     async def join(self, name: str, address: str, version: str) -> int:
-        """Adds a node that stands by; creates the tables if they are missing. Returns its id."""
+        """Adds a node that stands by. Returns its id."""
 
         async def work(connection: Connection) -> int:
-            if not await _value(connection, _THERE):
-                await _create(connection)
             return int(await _value(connection, _JOIN, name, address, version))
 
         return await self._connection.call(work)
