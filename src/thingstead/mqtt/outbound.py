@@ -97,6 +97,7 @@ class Settled(NamedTuple):
 
     @property
     def context(self) -> Any:
+        """What the message was queued with."""
         return self.entry.context
 
 
@@ -113,6 +114,7 @@ class Sending(NamedTuple):
 
     @property
     def context(self) -> Any:
+        """What the message was queued with."""
         return self.entry.context
 
     @property

@@ -41,6 +41,7 @@ class WholeAnswers:
         self._transport.close()
 
     def is_closing(self) -> bool:
+        """Whether the connection is closed or being closed."""
         return self._transport.is_closing()
 
     def _flush(self) -> None:

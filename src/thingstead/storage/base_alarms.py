@@ -222,9 +222,13 @@ class NotifyStore(Protocol):
     had sent but not recorded are then sent again, with the same id.
     """
 
-    async def create_group(self, group: NotifyGroup) -> None: ...
+    async def create_group(self, group: NotifyGroup) -> None:
+        """Adds a group with its channels."""
+        ...
 
-    async def get_group(self, project_id: str, group_id: str) -> NotifyGroup: ...
+    async def get_group(self, project_id: str, group_id: str) -> NotifyGroup:
+        """A group with its channels. Raises NotFound."""
+        ...
 
     async def list_groups(self, project_id: str, page: Page) -> tuple[list[NotifyGroup], int]:
         """One page of groups, oldest first, and the total."""

@@ -64,7 +64,9 @@ class ProjectStore(Protocol):
 class AccountStore(Protocol):
     """Applications and administrators: the accounts of the Project API."""
 
-    async def create_application(self, application: Application) -> None: ...
+    async def create_application(self, application: Application) -> None:
+        """Adds an application."""
+        ...
 
     async def find_application(self, app_id: str) -> Application | None:
         """An application by AppID, which is unique in the server; None if there is none. Must be fast: every request
@@ -75,7 +77,9 @@ class AccountStore(Protocol):
         """Applications of a project, oldest first."""
         ...
 
-    async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None: ...
+    async def update_application(self, project_id: str, app_id: str, changes: Mapping[str, Any]) -> None:
+        """Changes members of an application, by name. Raises NotFound."""
+        ...
 
     async def delete_application(self, project_id: str, app_id: str) -> None:
         """Deletes an application. Raises Conflict if it is the project's last one."""

@@ -58,6 +58,7 @@ class SessionHolder:
         return self._sessions.subscribe(self._session, topic_filters)
 
     def unsubscribed(self, topic_filters: list[str]) -> Commit | None:
+        """Removes subscriptions. Returns as :meth:`subscribed`."""
         return self._sessions.unsubscribe(self._session, topic_filters)
 
     def received(self, packet_id: int, pending: Commit | None) -> Commit | None:

@@ -174,6 +174,7 @@ class Stream(asyncio.Protocol):
         """Called when reading resumes."""
 
     def paused_for(self, reasons: int) -> bool:
+        """Whether reading is paused for one of these reasons."""
         return bool(self._paused & reasons)
 
     def write(self, data: bytes) -> None:

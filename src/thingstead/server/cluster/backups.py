@@ -32,10 +32,12 @@ class DatabaseManifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> int:
+        """Rows of all tables."""
         return sum(table.rows for table in self.tables.values())
 
     @property
     def size_bytes(self) -> int:
+        """Bytes of all tables."""
         return sum(table.size_bytes for table in self.tables.values())
 
 

@@ -46,6 +46,7 @@ class Table(NamedTuple):
 
     @property
     def stepwise(self) -> bool:
+        """Whether it is copied in several steps, because it may be large."""
         return self.name in STEPWISE
 
 
