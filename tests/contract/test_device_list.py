@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.contract.nouns import NOW, alarm, customer, device, device_group, device_type, ended, record, session
 from thingstead.model.device import (
     Device,
+    DeviceExclusion,
     DeviceFilter,
     DevicesAlarmStat,
     DevicesStat,
@@ -102,6 +103,20 @@ async def ids(store: Store, device_filter: DeviceFilter, page: Page | None = Non
         (DeviceFilter(tags=((("sit", None),),)), []),
         (DeviceFilter(tags=((('q"u.o', "x"),),)), ["d2"]),
         (DeviceFilter(tags=((("north", None),),)), []),
+        (DeviceFilter(ids=("d5", "d1", "foreign", "nowhere")), ["d1", "d5"]),
+        (DeviceFilter(ids=("d5", "d1"), type_id="type-1"), ["d1"]),
+        (DeviceFilter(protocol="mqtt"), ["d4", "d1", "d2"]),
+        (DeviceFilter(conn_type="3"), ["d0", "d1", "d2", "d3"]),
+        (DeviceFilter(conn_type="1"), ["d4", "d5"]),
+        (DeviceFilter(alarm="none"), IN_ORDER),
+        (DeviceFilter(alarm="any"), []),
+        (DeviceFilter(active=False, active_since=1), ["d0", "d3", "d5"]),  # the others have connected
+        (DeviceFilter(excluded=DeviceExclusion(type_ids=("type-1",))), ["d4", "d2", "d3", "d5"]),
+        (DeviceFilter(excluded=DeviceExclusion(customer_ids=("customer-1", "nowhere"))), ["d4", "d1", "d3", "d5"]),
+        (DeviceFilter(excluded=DeviceExclusion(gateway_ids=("d0",))), ["d0", "d1", "d2", "d3"]),
+        (DeviceFilter(excluded=DeviceExclusion(group_ids=("top",)), include_sub_groups=True), ["d4", "d5"]),
+        (DeviceFilter(excluded=DeviceExclusion(tags=((("site", "north"),),))), ["d4", "d1", "d3", "d5"]),
+        (DeviceFilter(excluded=DeviceExclusion(alarm="none")), []),
     ],
 )
 async def test_a_filter_shows_what_it_says_in_order(
@@ -257,3 +272,36 @@ async def test_facets_of_all_devices_are_those_of_the_devices_one_by_one(plant: 
     assert await plant.devices.facets("ours", DeviceFilter(ids=tuple(IN_ORDER)), wanted) == counted
     assert all(counted), "each has a value"
     assert all(type(each.count) is int and type(each.value) is str for values in counted for each in values)
+
+
+async def test_facets_count_the_values_of_the_devices_in_the_list(plant: Store) -> None:
+    number = (await plant.devices.get("ours", "d2")).number
+    await ended(plant.history.append(Report(number, NOW + 5, NOW + 5, {"t": 1})))
+    await record(plant, alarm("a1", "d1", alarm_level=3), alarm("a2", "d5"))
+
+    async def facets(device_filter: DeviceFilter) -> dict[str, dict[str, int]]:
+        wanted = [(name, "") for name in get_args(FacetName)]
+        found = await plant.devices.facets("ours", device_filter, [*wanted, ("tag", "site")])
+        names = [*(name for name, _ in wanted), "site"]
+        return {name: {each.value: each.count for each in values} for name, values in zip(names, found, strict=True)}
+
+    assert await facets(DeviceFilter(active_since=NOW)) == {
+        "type": {"type-1": 2, "type-2": 2},
+        "group": {"child": 2, "other": 2, "top": 2, "grandchild": 1},
+        "customer": {"customer-1": 2, "customer-2": 1},
+        "gateway": {"d0": 2},
+        "online": {"0": 3, "1": 3},
+        "active": {"0": 3, "1": 3},  # to connect is an uplink
+        "alarm_level": {"none": 4, "2": 1, "3": 1},
+        "conn_type": {"3": 4, "1": 2},
+        "protocol": {"mqtt": 3},
+        "tag": {"site": 3, "note": 1, 'q"u.o': 1, 'x"site': 1},
+        "site": {"north": 2, "south": 1},
+    }
+    narrow = await facets(DeviceFilter(type_id="type-1", active_since=NOW))
+    assert narrow["type"] == {"type-1": 2, "type-2": 2}, "the type itself does not count for its facet"
+    assert (narrow["customer"], narrow["site"], narrow["online"]) == (
+        {"customer-1": 1}, {"north": 1, "south": 1}, {"0": 1, "1": 1}
+    )  # fmt: skip
+    names = await plant.devices.facets("ours", DeviceFilter(), [("type", ""), ("gateway", "")])
+    assert [[each.name for each in values] for values in names] == [["Type type-1", "Type type-2"], ["Boiler Room"]]
