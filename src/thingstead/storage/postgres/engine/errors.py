@@ -99,4 +99,5 @@ POSTGRES = Dialect(
     give_back=lambda connection: 0,  # autovacuum does
     interrupting=lambda connection, abandoned: nullcontext(),  # each statement has its own time-out
     savepoints=True,
+    tells_numbers=False,
 )

@@ -28,6 +28,7 @@ class Dialect(NamedTuple):
     # Interrupts the statements of a connection inside, once the function returns True.
     interrupting: Callable[[Any, Callable[[], bool]], AbstractContextManager[None]]
     savepoints: bool  # whether a failed statement must be rolled back to a savepoint before the transaction can go on
+    tells_numbers: bool  # whether a cursor has the number of the row that was inserted last, else RETURNING tells it
 
 
 class Cursor(Protocol):

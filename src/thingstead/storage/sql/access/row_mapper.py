@@ -84,13 +84,14 @@ class Layout(Generic[S]):
         columns = ", ".join((*self._written, *(derived or {})))
         self._marks = f"({', '.join('?' * (len(self._written) + len(self._derived)))})"
         self._table = table
-        self._returning = " RETURNING number" if "number" in counted else ""
         self._scope = scope
         self.kind = kind
         self._secret = frozenset(secret)
         self._recorded = frozenset(self._written) - UNRECORDED
         self._in_project = f"WHERE id = ? AND {scope} = ?"
         self.insert = f"INSERT INTO {table} ({columns}) VALUES {self._marks}"  # noqa: S608 - names of our own members
+        self._numbered = "number" in counted
+        self._insert = f"{self.insert} RETURNING number" if self._numbered else self.insert
         self.select = f"SELECT {', '.join(self._names)} FROM {table}"  # noqa: S608 - as above
         self._select_id = f"SELECT id FROM {table} {self._in_project}"  # noqa: S608 - as above
         self._delete = f"DELETE FROM {table} {self._in_project}"  # noqa: S608 - as above
@@ -130,8 +131,11 @@ class Layout(Generic[S]):
 
     def add(self, connection: Connection, value: S) -> int:
         """Inserts a row. Returns its number, if the table has one."""
-        added = connection.execute(self.insert + self._returning, self.row(value))
-        number = added.fetchone()[0] if self._returning else 0
+        if connection.dialect.tells_numbers:
+            number = connection.execute(self.insert, self.row(value)).lastrowid or 0
+        else:
+            added = connection.execute(self._insert, self.row(value))
+            number = added.fetchone()[0] if self._numbered else 0
         self._note(value, "create", {}, self._members(value))
         return number
 

@@ -205,13 +205,25 @@ def _add(connection: Connection, device: Device) -> Device:
 
 
 def _add_many(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:
+    if not connection.dialect.savepoints:
+        return [_added(connection, device) for device in devices]
     # Where a failed statement must be rolled back, many rows share one: savepoints and counts of types are dear.
-    step = ROWS_AT_ONCE if connection.dialect.savepoints else 1
     return [
         answer
-        for begin in range(0, len(devices), step)
-        for answer in _add_some(connection, devices[begin : begin + step])
+        for begin in range(0, len(devices), ROWS_AT_ONCE)
+        for answer in _add_some(connection, devices[begin : begin + ROWS_AT_ONCE])
     ]
+
+
+def _added(connection: Connection, device: Device) -> Device | Exception:
+    try:
+        return _add(connection, device)
+    except ThingsteadError as exc:
+        return exc
+    except connection.dialect.driver_errors as exc:
+        if connection.dialect.ends_all(exc):
+            raise
+        return connection.dialect.translated(exc)
 
 
 def _add_some(connection: Connection, devices: Sequence[Device]) -> list[Device | Exception]:

@@ -46,6 +46,7 @@ SQLITE = Dialect(
     interrupting=interrupting,
     give_back=give_back,
     savepoints=False,
+    tells_numbers=True,
 )
 
 
