@@ -72,10 +72,29 @@ def test_a_command_that_works_on_folders_alone_says_so(command: str) -> None:
     assert f"thingstead {command} works on a data folder" in error
 
 
-def test_export_and_import_say_that_they_work_on_folders_alone(tmp_path: Path) -> None:
-    database = "postgresql://nobody@127.0.0.1:1/nothing"
-    error = refusal("export", "--output", tmp_path / "t.csv", "--database", database)
-    assert "thingstead export works on a data folder" in error
+def test_history_is_exported_while_a_node_is_active_and_imported_into_another_database(
+    database: str, postgres_server: PostgresServer, tmp_path: Path, start_server: StartServer
+) -> None:
+    created = json.loads(run("init", "--database", database, "--json"))
+    server = start_server(tmp_path / "node", "--database", database)
+    with ProjectApi(server.url, Credentials(**created)) as api:
+        device = api.create_device()
+        for level in (1, 2, 3):
+            api.call("PUT", f"/control/device/{device.device_id}/attributes", json={"level": level})
+        table = run("export", "--output", "-", "--database", database, "--device", device.device_id)
+    rows = table.splitlines()
+    assert rows[0] == "device_id,device_key,identifier,ts,timestamp,value"
+    assert [row.split(",")[2:6:3] for row in rows[1:]] == [["level", "1"], ["level", "2"], ["level", "3"]]
+    assert "no device" in refusal("export", "--output", "-", "--database", database, "--device", "nobody").lower()
+    server.stop()
+    (tmp_path / "table.csv").write_text(table)
+    assert "3 points" in run("import-history", tmp_path / "table.csv", "--database", database)
+    again = run("export", "--output", "-", "--database", database, "--identifier", "level")
+    assert again.splitlines() == rows
+
+
+def test_a_database_without_tables_is_not_exported(database: str) -> None:
+    assert "schema version none" in refusal("export", "--output", "-", "--database", database)
 
 
 def test_the_folder_of_a_single_server_is_not_that_of_a_node(database: str, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from thingstead.cli.instants import INSTANT
-from thingstead.cli.options import command_config, config_option, data_options, refuse_database
+from thingstead.cli.options import command_config, config_option, data_options
 from thingstead.cli.progress import bar
 from thingstead.errors import Conflict, Unavailable
 from thingstead.model.limits import INSTANT_MS
@@ -48,8 +48,7 @@ def command(
         raise Conflict("not_done", detail=f"{output} exists; --force overwrites it")
     chosen = {name: options.pop(name) for name in ("project_id", "type_id", "device_ids", "identifiers")}
     config = command_config(file, **options)
-    refuse_database(config, "export", "read history over the Project API, or migrate a copy into a data folder")
-    with open_archive(config.data_path) as archive, bar("Exporting") as progress:
+    with open_archive(config) as archive, bar("Exporting") as progress:
         devices = select_devices(archive, chosen["project_id"], chosen["type_id"], chosen["device_ids"])
         with _writer(output, form) as writer:
             done = export_history(

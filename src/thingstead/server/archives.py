@@ -1,10 +1,12 @@
-"""Reads and checks a data folder from outside, while a server runs or not."""
+"""Reads and checks what a server keeps from outside, while it runs or not."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from thingstead.config import Config
 from thingstead.errors import ConfigError
+from thingstead.server.composition import opening
 from thingstead.server.folder import DataFolder
 from thingstead.storage.base import Archive
 from thingstead.storage.sqlite.offline.archive import SqliteArchive
@@ -12,13 +14,17 @@ from thingstead.storage.sqlite.offline.check import CheckedPart, check
 
 
 @contextmanager
-def open_archive(data_dir: Path) -> Iterator[Archive]:
-    """Opens the history in a data folder for reading.
+def open_archive(config: Config) -> Iterator[Archive]:
+    """Opens the history in the data folder or in the database for reading.
 
     Raises:
-        ConfigError: there is no data folder, or its schema is not that of this release.
+        ConfigError: there is none, or its schema is not that of this release.
+        Unavailable: the database cannot be reached.
     """
-    with SqliteArchive(_database(data_dir)) as archive:
+    opened: AbstractContextManager[Archive] = (
+        opening().open_database_archive(config) if config.database else SqliteArchive(_database(config.data_path))
+    )
+    with opened as archive:
         yield archive
 
 

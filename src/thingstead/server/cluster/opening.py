@@ -18,6 +18,7 @@ from thingstead.services.registry.projects import Credentials
 from thingstead.storage.postgres.nodes.conninfo import database_conninfo, described
 from thingstead.storage.postgres.nodes.membership import Identity, Membership
 from thingstead.storage.postgres.nodes.node_table import NodeRow
+from thingstead.storage.postgres.offline.archive import PostgresArchive
 from thingstead.storage.postgres.store import PostgresStore
 
 
@@ -137,6 +138,11 @@ async def list_database_nodes(config: Config) -> list[NodeRow]:
         return await membership.list_nodes()
     finally:
         await membership.close()
+
+
+def open_database_archive(config: Config) -> PostgresArchive:
+    """Opens the history in the configured database for reading. Raises ConfigError, or Unavailable."""
+    return PostgresArchive(database_conninfo(config.database, config.database_password_file))
 
 
 async def wait_until_active(node: Node) -> None:
