@@ -85,7 +85,7 @@ def test_history_is_exported_while_a_node_is_active_and_imported_into_another_da
     rows = table.splitlines()
     assert rows[0] == "device_id,device_key,identifier,ts,timestamp,value"
     assert [row.split(",")[2:6:3] for row in rows[1:]] == [["level", "1"], ["level", "2"], ["level", "3"]]
-    assert "no device" in refusal("export", "--output", "-", "--database", database, "--device", "nobody").lower()
+    assert "no such device: nobody" in refusal("export", "--output", "-", "--database", database, "--device", "nobody")
     server.stop()
     (tmp_path / "table.csv").write_text(table)
     assert "3 points" in run("import-history", tmp_path / "table.csv", "--database", database)
