@@ -6,7 +6,7 @@ import pytest
 
 from tests.broker.conftest import V5, House, Peer
 from thingstead.broker.apps.subscriber import WRITE_BYTES, AppSubscriber
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.net.counters import AppCounters
 from thingstead.mqtt.budget import Budget
 from thingstead.mqtt.connection_packets import Connack, Connect
@@ -41,7 +41,7 @@ def counters() -> AppCounters:
 def application(counters: AppCounters, budget: Budget) -> tuple[AppSubscriber, _Unread]:
     connection = _Unread()
     return AppSubscriber(
-        cast(Connection, connection), counters, ProtocolVersion.V5, 1 << 20, 8 * WRITE_BYTES, budget
+        cast(PeerConnection, connection), counters, ProtocolVersion.V5, 1 << 20, 8 * WRITE_BYTES, budget
     ), connection
 
 

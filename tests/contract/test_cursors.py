@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.contract.nouns import NOW, customer, device, device_group, ended
 from thingstead.errors import InvalidInput
-from thingstead.model.cursor import Cursor
+from thingstead.model.cursor import ListCursor
 from thingstead.model.device import DeviceFilter, Page, Sort
 from thingstead.model.report import EventRecord
 from thingstead.storage.base import Store
@@ -24,13 +24,13 @@ ReadPage = Callable[[Page], Awaitable[tuple[Sequence[Any], int]]]
 async def read_all(read: ReadPage, page: Page, meanwhile: Callable[[], Awaitable[None]]) -> list[Any]:
     """Every page behind one cursor, which is made anew of its text for each; between two of them something happens."""
     found: list[Any] = []
-    cursor = Cursor()
+    cursor = ListCursor()
     while not cursor.ended:
         items, _ = await read(replace(page, cursor=cursor))
         found += items
         await meanwhile()
         if not cursor.ended:
-            cursor = Cursor(str(cursor))
+            cursor = ListCursor(str(cursor))
     return found
 
 
@@ -111,21 +111,23 @@ async def test_events_that_come_meanwhile_push_nothing_onto_the_next_page(store:
 
 async def test_a_page_that_is_full_and_the_last_is_followed_by_an_empty_one_at_most(store: Store) -> None:
     await store.devices.create_many([device(f"d{number}") for number in range(4)])
-    cursor = Cursor()
+    cursor = ListCursor()
     views, total = await store.devices.list_views("ours", DeviceFilter(), Page(records=4, cursor=cursor))
     assert (len(views), total, cursor.ended) == (4, 4, False)
-    views, total = await store.devices.list_views("ours", DeviceFilter(), Page(records=4, cursor=Cursor(str(cursor))))
+    views, total = await store.devices.list_views(
+        "ours", DeviceFilter(), Page(records=4, cursor=ListCursor(str(cursor)))
+    )
     assert (views, total) == ([], 4)
 
 
 async def test_a_cursor_of_another_order_or_list_is_refused(store: Store) -> None:
     await store.devices.create_many([device(f"d{number}") for number in range(4)])
-    cursor = Cursor()
+    cursor = ListCursor()
     await store.devices.list_views("ours", DeviceFilter(), Page(records=2, cursor=cursor))
     with pytest.raises(InvalidInput, match="another order"):
-        await store.devices.list_views("ours", DeviceFilter(), Page(sort="name", cursor=Cursor(str(cursor))))
+        await store.devices.list_views("ours", DeviceFilter(), Page(sort="name", cursor=ListCursor(str(cursor))))
     with pytest.raises(InvalidInput, match="another order"):
-        await store.customers.list_page("ours", Page(cursor=Cursor(str(cursor))))
+        await store.customers.list_page("ours", Page(cursor=ListCursor(str(cursor))))
 
 
 @pytest.mark.parametrize(
@@ -133,5 +135,5 @@ async def test_a_cursor_of_another_order_or_list_is_refused(store: Store) -> Non
 )
 def test_a_text_that_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        Cursor(text)
+        ListCursor(text)
     assert [error.field for error in refusal.value.errors] == ["cursor"]

@@ -15,7 +15,7 @@ from tests.postgres_server import PostgresServer, package_programs
 from thingstead.errors import Conflict, InvalidInput, NotFound, Unavailable
 from thingstead.storage.postgres.engine import committing
 from thingstead.storage.postgres.engine.connection import FIRST_ROWS, NEXT_ROWS, translate
-from thingstead.storage.postgres.engine.database import Database
+from thingstead.storage.postgres.engine.database import PostgresDatabase
 from thingstead.storage.sql.access.connection import Connection
 
 LOG = "SELECT 1 FROM report_log WHERE seq = ?"
@@ -41,8 +41,8 @@ def url(postgres_url: str) -> str:
 
 
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url)
+async def database(url: str) -> AsyncIterator[PostgresDatabase]:
+    database = PostgresDatabase(url)
     yield database
     await database.close()
 
@@ -71,7 +71,7 @@ def kept(url: str) -> list[int]:
 
 
 @contextmanager
-def writer_held(database: Database) -> Iterator[None]:
+def writer_held(database: PostgresDatabase) -> Iterator[None]:
     """Whatever is asked for within waits, and then shares one commit."""
     release, held = threading.Event(), threading.Event()
 
@@ -87,7 +87,7 @@ def writer_held(database: Database) -> Iterator[None]:
         release.set()
 
 
-async def outcomes(database: Database, *jobs: Callable[[Connection], int]) -> list[int | BaseException]:
+async def outcomes(database: PostgresDatabase, *jobs: Callable[[Connection], int]) -> list[int | BaseException]:
     """Of jobs that share one commit."""
     with writer_held(database):
         tasks = [asyncio.ensure_future(database.write(job)) for job in jobs]
@@ -95,7 +95,7 @@ async def outcomes(database: Database, *jobs: Callable[[Connection], int]) -> li
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_job_that_fails_leaves_its_neighbors_in_the_same_commit(database: Database, url: str) -> None:
+async def test_a_job_that_fails_leaves_its_neighbors_in_the_same_commit(database: PostgresDatabase, url: str) -> None:
     def undone(connection: Connection) -> int:
         put(3)(connection)
         raise NotFound("no_such_device")
@@ -115,13 +115,13 @@ async def test_a_job_that_fails_leaves_its_neighbors_in_the_same_commit(database
     assert kept(url) == [1, 4]
 
 
-async def test_many_jobs_that_fail_are_kept_apart_by_savepoints(database: Database, url: str) -> None:
+async def test_many_jobs_that_fail_are_kept_apart_by_savepoints(database: PostgresDatabase, url: str) -> None:
     found = await outcomes(database, *(put(number // 2) for number in range(20)))
     assert [isinstance(each, Conflict) for each in found] == [False, True] * 10
     assert kept(url) == list(range(10))
 
 
-async def test_a_text_that_no_column_can_hold_is_refused(database: Database) -> None:
+async def test_a_text_that_no_column_can_hold_is_refused(database: PostgresDatabase) -> None:
     with pytest.raises(InvalidInput) as refused:
         await database.write(put(1, "a\0b"))
     assert refused.value.code == "has_nul"
@@ -129,7 +129,7 @@ async def test_a_text_that_no_column_can_hold_is_refused(database: Database) -> 
         await database.write(put(2**63))
 
 
-async def test_connections_that_the_server_ended_are_made_again(database: Database, url: str) -> None:
+async def test_connections_that_the_server_ended_are_made_again(database: PostgresDatabase, url: str) -> None:
     await database.write(put(1))
     assert await database.read_now(lambda reader: reader.execute("SELECT count(*) FROM t").fetchone()) == (1,)
     with psycopg.connect(url, autocommit=True) as connection:
@@ -145,7 +145,7 @@ async def test_connections_that_the_server_ended_are_made_again(database: Databa
 
 @pytest.mark.parametrize("after", [True, False])
 async def test_the_outcome_of_a_commit_is_known_although_its_answer_was_lost(proxy: BreakingProxy, after: bool) -> None:
-    database = Database(proxy.url, stream=7)
+    database = PostgresDatabase(proxy.url, stream=7)
     await database.write(put(1))
     proxy.break_at, proxy.after = b"COMMIT", after
     assert await database.write(put(2)) == 2
@@ -156,7 +156,7 @@ async def test_the_outcome_of_a_commit_is_known_although_its_answer_was_lost(pro
 
 @pytest.mark.parametrize("after", [True, False])
 async def test_a_report_is_kept_once_although_the_answer_was_lost(proxy: BreakingProxy, after: bool) -> None:
-    database = Database(proxy.url, stream=7)
+    database = PostgresDatabase(proxy.url, stream=7)
     done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def insert(connection: Connection) -> None:
@@ -176,7 +176,7 @@ async def test_an_outcome_that_cannot_be_known_is_not_acknowledged_and_ends_the_
 ) -> None:
     monkeypatch.setattr(committing, "PATIENCE_S", 0.1)
     ended: list[str] = []
-    database = Database(proxy.url, stream=7, fenced=ended.append)
+    database = PostgresDatabase(proxy.url, stream=7, fenced=ended.append)
     await database.write(put(1))
     proxy.break_at = b"COMMIT"
     proxy.refuses = True
@@ -192,7 +192,7 @@ async def test_an_outcome_that_cannot_be_known_is_not_acknowledged_and_ends_the_
 @pytest.mark.parametrize("single", [True, False])
 async def test_nothing_is_committed_once_the_stream_is_closed(url: str, single: bool) -> None:
     ended: list[str] = []
-    database = Database(url, stream=7, fenced=ended.append)
+    database = PostgresDatabase(url, stream=7, fenced=ended.append)
     await database.write(put(1))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE streams SET open = false")
@@ -215,7 +215,7 @@ async def test_nothing_is_committed_once_the_stream_is_closed(url: str, single: 
 
 
 async def test_whoever_waits_for_the_server_hears_at_once_that_the_store_was_given_up(url: str) -> None:
-    database = Database(url)
+    database = PostgresDatabase(url)
     sleeping = [
         asyncio.ensure_future(task)
         for task in (
@@ -234,7 +234,7 @@ async def test_whoever_waits_for_the_server_hears_at_once_that_the_store_was_giv
     await database.close()
 
 
-async def test_rows_are_read_in_steps_within_a_transaction_and_without_one(database: Database) -> None:
+async def test_rows_are_read_in_steps_within_a_transaction_and_without_one(database: PostgresDatabase) -> None:
     most = FIRST_ROWS + 2 * NEXT_ROWS + 1
 
     def within(connection: Connection) -> list[int]:
@@ -270,7 +270,7 @@ async def test_writes_wait_for_a_server_that_starts_again_and_a_stopped_one_keep
         url = server.new_database()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE TABLE t (n bigint PRIMARY KEY, name text UNIQUE)")
-        database = Database(url)
+        database = PostgresDatabase(url)
         await database.write(put(1))
         server.kill()
         waiting = asyncio.ensure_future(database.write(put(2)))

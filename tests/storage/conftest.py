@@ -9,7 +9,7 @@ import pytest
 
 from tests.storage.history_bench import Bench, register_devices
 from thingstead.storage.sql.access.connection import Connection
-from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.database import SqliteDatabase, connect
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    database = Database(path, busy_timeout_ms=50)
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(path, busy_timeout_ms=50)
     yield database
     await database.close()
 
@@ -40,7 +40,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @contextmanager
-def writer_held(database: Database) -> Iterator[None]:
+def writer_held(database: SqliteDatabase) -> Iterator[None]:
     """Whatever is asked for within waits, and then shares one commit."""
     release = threading.Event()
     held = threading.Event()

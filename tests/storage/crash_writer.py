@@ -15,7 +15,7 @@ from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history import compaction
 from thingstead.storage.sql.history import flush as spooling
 from thingstead.storage.sql.history.history import SqlHistory
-from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.database import SqliteDatabase
 
 REPORTS_PER_COMMIT = 20
 
@@ -30,7 +30,7 @@ async def pack_always(history: SqlHistory, chance: random.Random) -> None:
 async def write(path: Path, first: int, seed: int) -> None:
     compaction.BLOCK_POINTS = 50
     spooling.CHUNK_POINTS = compaction.COMPACTION_POINTS = 100
-    history = SqlHistory(Database(path), pack_points=200)
+    history = SqlHistory(SqliteDatabase(path), pack_points=200)
     await history.open()
     packing = asyncio.create_task(pack_always(history, random.Random(seed)))
     ts = first

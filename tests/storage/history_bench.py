@@ -17,7 +17,7 @@ from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.transactions import snapshot
 from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.store import OpenDatabase
-from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.database import SqliteDatabase, connect
 from thingstead.storage.sqlite.engine.schema import prepare
 
 HOURS_OF_BLOCKS = (
@@ -64,8 +64,8 @@ class SqliteFile:
     def prepare(self) -> None:
         prepare(self.path)
 
-    def open(self) -> Database:
-        return Database(self.path)
+    def open(self) -> SqliteDatabase:
+        return SqliteDatabase(self.path)
 
     def connect(self) -> Connection:
         return connect(self.path)
@@ -80,8 +80,8 @@ class PostgresBase:
     def prepare(self) -> None:
         """It is there."""
 
-    def open(self) -> postgres.Database:
-        return postgres.Database(self.url)
+    def open(self) -> postgres.PostgresDatabase:
+        return postgres.PostgresDatabase(self.url)
 
     def connect(self) -> Connection:
         return PostgresConnection(lambda: postgres_connect(self.url, "tests", 60_000))

@@ -10,11 +10,11 @@ from tests.storage.conftest import put
 from thingstead.errors import Conflict, InvalidInput, ThingsteadError, Unavailable
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries
-from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.database import SqliteDatabase, connect
 
 
 @pytest.fixture
-async def access(database: Database) -> Queries:
+async def access(database: SqliteDatabase) -> Queries:
     """Access to a database with one more table, which has every kind of constraint."""
     await database.write(
         lambda connection: connection.execute(
@@ -90,6 +90,7 @@ async def test_a_read_raises_errors_of_ours_only(
     ways: dict[str, Callable[[], Any]] = {
         "one": lambda: access.one(sql, (parameter,)),
         "all": lambda: access.all(sql, (parameter,)),
+        "read": lambda: access.read(run),
     }
     with pytest.raises(error):
-        await access.read(run) if way == "read" else ways[way]()
+        await ways[way]()

@@ -10,13 +10,13 @@ from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history.compaction import BLOCK_POINTS
 from thingstead.storage.sql.history.history import SqlHistory
-from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.database import SqliteDatabase
 
 
 async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)
-    database = Database(path)
+    database = SqliteDatabase(path)
     history = SqlHistory(database, waiting_limit=10)
     await history.open()
     for ts in range(10):
@@ -34,7 +34,7 @@ async def test_producers_are_held_back_while_much_waits_and_released_after(tmp_p
 async def test_producers_held_back_by_unpacked_points_are_released_by_packing_alone(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
     register_devices(path)
-    database = Database(path)
+    database = SqliteDatabase(path)
     history = SqlHistory(database, pack_points=10, pack_interval_s=3600)
     await history.open()
     await history.packer.compactor.lock.acquire()  # nothing is packed before everything is committed

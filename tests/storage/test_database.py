@@ -16,7 +16,7 @@ from thingstead.errors import NotFound, Unavailable
 from thingstead.refusals import Reason
 from thingstead.storage.sql.access import writer
 from thingstead.storage.sql.access.connection import Connection, Cursor
-from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.database import SqliteDatabase
 
 LOCKER = """
 import sqlite3, sys
@@ -71,7 +71,7 @@ async def locked_by_another_process(path: Path) -> AsyncIterator[None]:
         await process.communicate()
 
 
-async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: Database, path: Path) -> None:
+async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: SqliteDatabase, path: Path) -> None:
     assert await database.write(put(1)) == 1
 
     assert kept(path) == [1]
@@ -79,7 +79,7 @@ async def test_a_write_is_on_disk_when_its_awaiter_goes_on(database: Database, p
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
 async def test_a_failing_job_undoes_itself_and_spares_its_neighbors(
-    database: Database, path: Path, fault: Callable[[Connection], None], error: type[Exception]
+    database: SqliteDatabase, path: Path, fault: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     with writer_held(database):
         outcomes = asyncio.gather(
@@ -94,7 +94,7 @@ async def test_a_failing_job_undoes_itself_and_spares_its_neighbors(
 
 @pytest.mark.parametrize(("fault", "error"), FAULTS)
 async def test_a_failing_job_alone_in_its_commit_undoes_itself(
-    database: Database, path: Path, fault: Callable[[Connection], None], error: type[Exception]
+    database: SqliteDatabase, path: Path, fault: Callable[[Connection], None], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         await database.write(fault)
@@ -104,7 +104,7 @@ async def test_a_failing_job_alone_in_its_commit_undoes_itself(
     assert database.trouble() is None
 
 
-async def test_a_write_whose_awaiter_is_gone_is_kept_all_the_same(database: Database, path: Path) -> None:
+async def test_a_write_whose_awaiter_is_gone_is_kept_all_the_same(database: SqliteDatabase, path: Path) -> None:
     with writer_held(database):
         task = asyncio.create_task(database.write(put(1)))
         await asyncio.sleep(0)  # it is asked for
@@ -116,7 +116,7 @@ async def test_a_write_whose_awaiter_is_gone_is_kept_all_the_same(database: Data
     assert kept(path) == [1, 2]
 
 
-async def test_writes_are_committed_in_the_order_in_which_they_were_asked_for(database: Database) -> None:
+async def test_writes_are_committed_in_the_order_in_which_they_were_asked_for(database: SqliteDatabase) -> None:
     order: list[Any] = []
     with writer_held(database):
         for number in range(100):
@@ -126,7 +126,7 @@ async def test_writes_are_committed_in_the_order_in_which_they_were_asked_for(da
     assert order == list(range(100))
 
 
-async def test_an_outcome_whose_receiver_fails_keeps_nobody_elses_back(database: Database) -> None:
+async def test_an_outcome_whose_receiver_fails_keeps_nobody_elses_back(database: SqliteDatabase) -> None:
     def fail(result: Any, error: Exception | None) -> None:
         raise ZeroDivisionError
 
@@ -138,7 +138,7 @@ async def test_an_outcome_whose_receiver_fails_keeps_nobody_elses_back(database:
     assert await second == 2
 
 
-async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
+async def test_reads_do_not_wait_for_the_writer(database: SqliteDatabase) -> None:
     await database.write(put(1))
     with writer_held(database):
         assert database.reader.execute("SELECT n FROM t").fetchall() == [(1,)]
@@ -146,7 +146,7 @@ async def test_reads_do_not_wait_for_the_writer(database: Database) -> None:
 
 
 async def test_closing_commits_what_waits_and_refuses_what_comes_later(path: Path) -> None:
-    database = Database(path)
+    database = SqliteDatabase(path)
     with writer_held(database):
         waiting = [asyncio.create_task(database.write(put(number))) for number in range(10)]
         await asyncio.sleep(0)  # they are asked for
@@ -162,7 +162,7 @@ async def test_closing_commits_what_waits_and_refuses_what_comes_later(path: Pat
 
 
 async def test_too_many_waiting_writes_are_refused(
-    database: Database, path: Path, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "WRITE_QUEUE_LIMIT", 3)
     with writer_held(database):
@@ -175,7 +175,7 @@ async def test_too_many_waiting_writes_are_refused(
 
 
 async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_free(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     await database.write(put(1))
     async with locked_by_another_process(path):
@@ -189,7 +189,7 @@ async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_fr
     assert kept(path) == [1, 3]
 
 
-async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database: Database, path: Path) -> None:
+async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database: SqliteDatabase, path: Path) -> None:
     def limit(pages: int) -> Callable[[Connection], Cursor]:
         return lambda connection: connection.execute(f"PRAGMA max_page_count={pages}")
 
@@ -212,7 +212,7 @@ async def test_a_full_disk_fails_the_whole_commit_and_is_recovered_from(database
 
 async def test_every_commit_is_synced_before_anyone_is_told(tmp_path: Path) -> None:
     """The promise behind an acknowledgement holds over a loss of power: WAL with ``synchronous=FULL``."""
-    database = Database(tmp_path / "a.db")
+    database = SqliteDatabase(tmp_path / "a.db")
     pragmas = [
         database._writer_connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")
     ]

@@ -11,7 +11,7 @@ from thingstead.errors import Unavailable
 from thingstead.model.report import Report
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history.appends import Appends
-from thingstead.storage.sqlite.engine.database import Database
+from thingstead.storage.sqlite.engine.database import SqliteDatabase
 from thingstead.storage.sqlite.store import SqliteStore
 
 
@@ -43,7 +43,7 @@ async def test_the_writer_outlives_whatever_a_commit_raises(tmp_path: Path, monk
         raise RuntimeError("as a mistake of ours would have it")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "_run_job", fail)
+        patch.setattr(SqliteDatabase, "_run_job", fail)
         with pytest.raises(Unavailable):
             await settled(store.history.append(report(1)))
     await settled(store.history.append(report(2)))

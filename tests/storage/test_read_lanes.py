@@ -12,7 +12,7 @@ from thingstead.errors import Unavailable
 from thingstead.model.tenant import TENANT
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
-from thingstead.storage.sqlite.engine.database import Database, connect
+from thingstead.storage.sqlite.engine.database import SqliteDatabase, connect
 
 TIMEOUT_S = 10
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -161,7 +161,7 @@ async def test_an_error_goes_to_its_caller(reads: SharedReads) -> None:
 
 
 async def test_the_end_of_the_store_ends_those_that_run_and_refuses_those_that_wait(tmp_path: Path) -> None:
-    database = Database(tmp_path / "a.db")
+    database = SqliteDatabase(tmp_path / "a.db")
     await database.write(lambda connection: connection.execute("CREATE TABLE devices (number, project_id)"))
     reading = threading.Event()
 
@@ -178,7 +178,7 @@ async def test_the_end_of_the_store_ends_those_that_run_and_refuses_those_that_w
 
 
 async def test_packing_and_small_reads_do_not_wait_for_large_ones(tmp_path: Path) -> None:
-    database = Database(tmp_path / "a.db")
+    database = SqliteDatabase(tmp_path / "a.db")
     await database.write(lambda connection: connection.execute("CREATE TABLE devices (number, project_id)"))
     await database.write(
         lambda connection: connection.execute("INSERT INTO devices VALUES (1, 'a'), (2, 'b'), (3, 'c')")
@@ -199,7 +199,7 @@ async def test_packing_and_small_reads_do_not_wait_for_large_ones(tmp_path: Path
 async def test_small_reads_of_a_project_leave_room_for_those_of_another_and_take_turns_with_them(
     tmp_path: Path,
 ) -> None:
-    database = Database(tmp_path / "a.db")
+    database = SqliteDatabase(tmp_path / "a.db")
     gates = [Gate() for _ in range(5)]
 
     async def read_as(project: str, run: Callable[[Connection], object]) -> object:

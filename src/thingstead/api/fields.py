@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
-from thingstead.model.cursor import Cursor
+from thingstead.model.cursor import ListCursor
 from thingstead.model.device import Page, Sort
 from thingstead.model.roles import Role
 from thingstead.wire.common import Listed
@@ -58,7 +58,7 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         invalid."""
         if self.cursor is not None and self.page != 1:
             raise InvalidInput.field("page", "page_with_cursor")
-        cursor = None if self.cursor is None else Cursor("" if self.cursor == FIRST else self.cursor)
+        cursor = None if self.cursor is None else ListCursor("" if self.cursor == FIRST else self.cursor)
         return Page(number=self.page, records=self.page_records, cursor=cursor)
 
 

@@ -14,7 +14,7 @@ INTEGER_BYTES = 8
 _decoder = msgspec.json.Decoder(tuple[str, tuple[Key, ...]])
 
 
-class Cursor:
+class ListCursor:
     """A position in a sorted list, after one item; reading a page advances it.
 
     Attributes:

@@ -4,7 +4,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from thingstead.model.cursor import Cursor
+from thingstead.model.cursor import ListCursor
 from thingstead.model.project import Tags
 
 UplinkKind = Literal["attributes", "event", "command_reply", "data", "connect"]
@@ -175,7 +175,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 1  # from 1
     records: int = 20
     sort: DeviceSort = "create_time"  # for lists with several orders; "-" means descending
-    cursor: Cursor | None = None  # where the page begins, instead of ``number``; reading advances it
+    cursor: ListCursor | None = None  # where the page begins, instead of ``number``; reading advances it
 
     @property
     def descending(self) -> bool:

@@ -8,7 +8,7 @@ from thingstead.broker.apps.messages import PROJECT
 from thingstead.broker.apps.sessions import WatchedSessions
 from thingstead.broker.apps.subscriber import AppSubscriber
 from thingstead.broker.apps.token_watch import WatchedTokens
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handler import (
     AccessControl,
     ConnectionHandler,
@@ -80,7 +80,7 @@ class AppAccess:
         self._filters: Counter[str] = Counter()  # topic filters of all applications, by project
         self._revoked = bus.subscribe(SubscribersRevoked, self._revoke)
 
-    async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
+    async def admit(self, connect: Connect, connection: PeerConnection) -> ConnectionHandler:
         """Logs an application in.
 
         Raises:
@@ -182,7 +182,7 @@ class AppHandler(HandlerBase):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         project: Project,
         subscriber: AppSubscriber,
         hub: AppFanout,

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.net.counters import AppCounters
 from thingstead.model.token_scope import TokenScope
 from thingstead.mqtt.budget import Budget
@@ -37,7 +37,7 @@ class AppSubscriber:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         counters: AppCounters,
         version: ProtocolVersion,
         max_packet_size_bytes: int,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from thingstead.broker.connection.delivery import Delivery
 
 
-class Connection(Protocol):
+class PeerConnection(Protocol):
     """One client's connection. All methods are called on the event loop.
 
     Attributes:

@@ -7,7 +7,7 @@ from math import inf
 
 import structlog
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.delivery_parties import DeliveryObserver, DeliverySession, RetainedBacklog
 from thingstead.broker.connection.handshake import ConnectionLimits
 from thingstead.broker.connection.queue_bounds import QueueBounds
@@ -55,7 +55,7 @@ class Delivery:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         counters: Counters,
         version: ProtocolVersion,
         terms: ConnectionLimits,

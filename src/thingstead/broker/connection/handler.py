@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant, changed_expiry_s
 from thingstead.mqtt.connection_packets import Connect, Disconnect
 from thingstead.mqtt.inbound import Inbound
@@ -143,7 +143,7 @@ class HandlerBase:
 class AccessControl(Protocol):
     """Decides who may connect to a listener, and returns the handler of the connection."""
 
-    async def admit(self, connect: Connect, connection: Connection) -> ConnectionHandler:
+    async def admit(self, connect: Connect, connection: PeerConnection) -> ConnectionHandler:
         """Logs a client in. If it raises, no state of the connection remains.
 
         Raises:

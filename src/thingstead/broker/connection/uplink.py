@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 
 from thingstead.broker.connection.acknowledgements import Acknowledgements
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handler import ConnectionHandler
 from thingstead.broker.connection.handshake import TOPIC_ALIAS_MAXIMUM, ConnectionLimits, explained
 from thingstead.errors import Unavailable
@@ -39,7 +39,7 @@ class Uplink:
     )
 
     def __init__(
-        self, handler: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, connection: Connection
+        self, handler: ConnectionHandler, version: ProtocolVersion, terms: ConnectionLimits, connection: PeerConnection
     ) -> None:
         self._handler = handler
         self._version = version

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handshake import agree
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.gateway_handler import GatewayHandler
@@ -67,7 +67,7 @@ class DeviceLogIn:
     async def log_in(
         self,
         certificate: LogInCredential,
-        connection: Connection | Stream,
+        connection: PeerConnection | Stream,
         protocol: Plane,
         client_id: str,
         make: Callable[[Admission], Awaitable[D]],
@@ -125,7 +125,7 @@ class DeviceAccess:
         self._sessions = sessions
         self._settings = settings
 
-    async def admit(self, connect: Connect, connection: Connection) -> DeviceHandler:
+    async def admit(self, connect: Connect, connection: PeerConnection) -> DeviceHandler:
         """Logs a device in.
 
         Raises:
@@ -139,7 +139,7 @@ class DeviceAccess:
 
         return await self._log_in.log_in(_certificate(connect), connection, "mqtt", connect.client_id, make)
 
-    async def _handler(self, connect: Connect, connection: Connection, admission: Admission) -> DeviceHandler:
+    async def _handler(self, connect: Connect, connection: PeerConnection, admission: Admission) -> DeviceHandler:
         link, end, session_id = admission.link, admission.end, admission.session_id
         platform = self._log_in.platform
         keep_alive_s = agree(connect, self._settings).keep_alive_s
@@ -158,7 +158,7 @@ class DeviceAccess:
         gateway_handler.keep_alive_s = keep_alive_s
         return gateway_handler
 
-    async def _hold(self, connect: Connect, connection: Connection, device_id: str) -> SessionHolder | None:
+    async def _hold(self, connect: Connect, connection: PeerConnection, device_id: str) -> SessionHolder | None:
         """Holder of the session that the device asks for; None if it asks for none. Raises Unavailable if it cannot be
         stored."""
         kept = SessionHolder(connection, self._sessions)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.delivery_parties import DeliveryObserver
 from thingstead.broker.devices.subscriptions import Subscriptions
 from thingstead.broker.devices.traced_delivery import TracedDelivery
@@ -89,7 +89,7 @@ class DeviceCommands:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         subscriptions: Subscriptions,
         control: ControlService,
         device_id: str,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handler import Granted, HandlerBase, Receipt, Run
 from thingstead.broker.connection.handshake import NO_SESSION, SessionGrant
 from thingstead.broker.devices.commands import DeviceCommands, Envelope
@@ -74,7 +74,7 @@ class DeviceHandler(HandlerBase):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         link: DeviceContext,
         platform: Platform,
         settings: MqttSettings,

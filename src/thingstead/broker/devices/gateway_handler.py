@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handler import Receipt
 from thingstead.broker.devices.device_handler import DeviceHandler
 from thingstead.broker.devices.router import Downlink
@@ -42,7 +42,7 @@ class GatewayHandler(DeviceHandler):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         link: DeviceContext,
         platform: Platform,
         settings: MqttSettings,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import structlog
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.net.stream import Stream
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
@@ -64,7 +64,7 @@ class DeviceConnection:
 
     session_id: str
     device_id: str
-    connection: Connection | Stream
+    connection: PeerConnection | Stream
     downlink: Downlink | None = None  # set once the session has taken over its device
 
 

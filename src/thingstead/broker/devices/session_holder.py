@@ -1,6 +1,6 @@
 """Holds the session of a device for one connection."""
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handshake import SessionGrant, changed_expiry_s
 from thingstead.broker.devices.sessions import DeviceMqttSession, DeviceSessions, DeviceSessionStart
@@ -16,7 +16,7 @@ class SessionHolder:
 
     __slots__ = ("_connection", "_session", "_sessions", "accepted")
 
-    def __init__(self, connection: Connection, sessions: DeviceSessions) -> None:
+    def __init__(self, connection: PeerConnection, sessions: DeviceSessions) -> None:
         self._connection = connection
         self._sessions = sessions
         self._session: DeviceMqttSession

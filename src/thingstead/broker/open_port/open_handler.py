@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handler import Granted, Receipt, Run
 from thingstead.broker.connection.handshake import SessionGrant, changed_expiry_s
 from thingstead.broker.open_port.router import MessageRouter, StoredMessage
@@ -36,7 +36,7 @@ class OpenHandler:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: PeerConnection,
         sessions: Sessions,
         router: MessageRouter,
         max_subscriptions: int,

@@ -5,7 +5,7 @@ It is off by default, and listens on this machine only.
 
 import re
 
-from thingstead.broker.connection.connection import Connection
+from thingstead.broker.connection.connection import PeerConnection
 from thingstead.broker.connection.handshake import SessionGrant, assigned_client_id, session_expiry_s
 from thingstead.broker.open_port.open_handler import OpenHandler
 from thingstead.broker.open_port.router import MessageRouter
@@ -42,7 +42,7 @@ class OpenPort:
         self.router.retained.load(kept.retained)
         self.sessions.load(kept)
 
-    async def admit(self, connect: Connect, connection: Connection) -> OpenHandler:
+    async def admit(self, connect: Connect, connection: PeerConnection) -> OpenHandler:
         """Starts or resumes the client's session.
 
         Raises:

@@ -32,21 +32,21 @@ class Check(NamedTuple):
     text: str  # what was found, and what to do
 
 
-class Running(NamedTuple):
+class ServerFacts(NamedTuple):
     """What a running server says."""
 
     server: ServerInfo
     projects: list[ProjectRow]
 
 
-def ask_server(config: Config) -> Running | None:
+def ask_server(config: Config) -> ServerFacts | None:
     """The state of the server of a data folder; None if none runs. Raises ThingsteadError if it does not answer."""
     if not (config.database or DataFolder(config.data_path).initialized) or not is_running(config):
         return None
     operator = Operator(config, None)
     projects: list[ProjectRow] = operator.run("projects", list[ProjectRow])
     one = Operator(config, projects[0].id)
-    return Running(msgspec.convert(one.call("GET", "/server"), ServerInfo), projects)
+    return ServerFacts(msgspec.convert(one.call("GET", "/server"), ServerInfo), projects)
 
 
 def ask_node(config: Config) -> NodeState | None:

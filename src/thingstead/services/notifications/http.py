@@ -19,8 +19,8 @@ from thingstead.services.notifications.network import (
     EXCHANGE,
     AddressForbidden,
     AnswerTooLong,
-    Backend,
     Exchange,
+    NetworkBackend,
     Resolver,
     Stale,
     Unresolved,
@@ -75,7 +75,9 @@ class HttpSender:
         self._timeout_s = timeout_s
         self._resolver = Resolver()
         tls = _tls_context(ssl.get_default_verify_paths())
-        self._pools = {private: _pool(Backend(self._resolver, private=private), tls) for private in (False, True)}
+        self._pools = {
+            private: _pool(NetworkBackend(self._resolver, private=private), tls) for private in (False, True)
+        }
 
     async def post(
         self,
@@ -122,7 +124,7 @@ def _tls_context(_: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _pool(backend: Backend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
+def _pool(backend: NetworkBackend, tls: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
     return httpcore.AsyncConnectionPool(
         ssl_context=tls,
         max_connections=None,  # bounded by the caller; a slot of a cancelled request would leak

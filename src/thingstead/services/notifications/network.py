@@ -80,7 +80,7 @@ def _look_up(name: str, port: int) -> list[str]:
     return [str(entry[4][0]) for entry in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
 
 
-class Backend(httpcore.AsyncNetworkBackend):
+class NetworkBackend(httpcore.AsyncNetworkBackend):
     """Connects to the allowed addresses of a name in turn, until one accepts."""
 
     def __init__(self, resolver: Resolver, *, private: bool) -> None:

@@ -13,7 +13,7 @@ from thingstead.model.health import HealthWarning
 from thingstead.repeating import Repeating
 from thingstead.storage.postgres import upkeep
 from thingstead.storage.postgres.engine.connection import connect
-from thingstead.storage.postgres.engine.database import CLOSE_TIMEOUT_S, WRITE_TIMEOUT_MS, Database
+from thingstead.storage.postgres.engine.database import CLOSE_TIMEOUT_S, WRITE_TIMEOUT_MS, PostgresDatabase
 from thingstead.storage.postgres.nodes.conninfo import described
 from thingstead.storage.postgres.schema import prepare
 from thingstead.storage.sql.store import SqlStore
@@ -27,7 +27,7 @@ PROBE_INTERVAL_S = 1.0  # between two looks whether a database that could not be
 class PostgresStore(SqlStore):
     """See :class:`~thingstead.storage.base.Store`. Use :meth:`open`; also an async context manager."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: PostgresDatabase, clock: Clock) -> None:
         super().__init__(database, clock)
         self._database = database
         self._watch = Repeating("the database", self._look, PROBE_INTERVAL_S)
@@ -59,7 +59,7 @@ class PostgresStore(SqlStore):
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(_prepare, conninfo, clock.now_ms())
-        store = cls(Database(conninfo, stream=stream, fenced=fenced, clock=clock), clock)
+        store = cls(PostgresDatabase(conninfo, stream=stream, fenced=fenced, clock=clock), clock)
         try:
             await store.history.open()
             store._watch.start()

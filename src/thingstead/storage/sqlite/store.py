@@ -10,7 +10,7 @@ from thingstead.config import StorageSettings
 from thingstead.model.health import HealthWarning, health_warning
 from thingstead.refusals import Reason
 from thingstead.storage.sql.store import SqlStore
-from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, Database
+from thingstead.storage.sqlite.engine.database import BUSY_TIMEOUT_MS, SqliteDatabase
 from thingstead.storage.sqlite.engine.disk import DiskWatch
 from thingstead.storage.sqlite.engine.schema import prepare
 
@@ -20,7 +20,7 @@ log = structlog.get_logger("thingstead.storage")
 class SqliteStore(SqlStore):
     """See :class:`~thingstead.storage.base.Store`. Use :meth:`open`; also an async context manager."""
 
-    def __init__(self, database: Database, clock: Clock, settings: StorageSettings) -> None:
+    def __init__(self, database: SqliteDatabase, clock: Clock, settings: StorageSettings) -> None:
         super().__init__(database, clock)
         self._database = database
         self.disk = DiskWatch(database, self.history.refuse, settings.low_disk_bytes)
@@ -45,7 +45,7 @@ class SqliteStore(SqlStore):
         """
         begun_s = clock.monotonic_s()
         await asyncio.to_thread(prepare, path, now_ms=clock.now_ms())
-        store = cls(Database(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock, settings)
+        store = cls(SqliteDatabase(path, busy_timeout_ms=busy_timeout_ms, clock=clock), clock, settings)
         try:
             await store.history.open()
             store.disk.start()

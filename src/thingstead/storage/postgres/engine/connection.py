@@ -13,7 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from thingstead.storage.postgres.engine.errors import POSTGRES
-from thingstead.storage.postgres.engine.statements import Cursor, Statements, checked
+from thingstead.storage.postgres.engine.statements import PostgresCursor, Statements, checked
 from thingstead.storage.postgres.engine.types import adapt
 from thingstead.storage.sql.access.connection import Dialect
 
@@ -114,7 +114,7 @@ class PostgresConnection:
         """Whether the transaction takes no more statements."""
         return self._raw is not None and self._raw.info.transaction_status is TransactionStatus.INERROR
 
-    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> PostgresCursor:
         """Runs one statement. Raises errors of the driver."""
         text = translate(sql)
         if not text.startswith(READS):
@@ -124,15 +124,15 @@ class PostgresConnection:
             self._statements = Statements(raw)
         return self._statements.execute(text, parameters)
 
-    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor:
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> PostgresCursor:
         """Runs one statement for each of these parameters, in order, without waiting for each."""
         rows = list(parameters)
         if len(rows) <= FEW_ROWS:
-            return Cursor([], sum(self.execute(sql, row).rowcount for row in rows))
+            return PostgresCursor([], sum(self.execute(sql, row).rowcount for row in rows))
         self.writes += 1
         with psycopg.RawCursor(self.raw) as cursor:
             cursor.executemany(translate(sql), rows)
-            return Cursor([], cursor.rowcount)
+            return PostgresCursor([], cursor.rowcount)
 
     def stream(self, sql: str, parameters: Sequence[Any] = (), /) -> Iterator[Any]:
         """Rows of a statement that ends with its order, read in steps: the first ones with the statement, others by a

@@ -34,7 +34,7 @@ CLOSE_TIMEOUT_S = 1.5  # until threads that wait for the server are left alone
 CONNINFO = "THINGSTEAD_CONNINFO"  # environment of the program that compacts
 
 
-class Database:
+class PostgresDatabase:
     """The database and its threads. Must be made on the event loop; :meth:`close` must be awaited.
 
     Args:

@@ -30,7 +30,7 @@ def checked(result: PGresult) -> PGresult:
     raise error_from_result(result)
 
 
-class Cursor:
+class PostgresCursor:
     """Outcome of a statement."""
 
     __slots__ = ("_rows", "rowcount")
@@ -66,7 +66,7 @@ class Statements:
         self._uses: OrderedDict[tuple[bytes, tuple[int, ...]], int] = OrderedDict()
         self._names = 0
 
-    def execute(self, text: bytes, parameters: Sequence[Any]) -> Cursor:
+    def execute(self, text: bytes, parameters: Sequence[Any]) -> PostgresCursor:
         """Runs one statement. Raises errors of the driver."""
         server, adapting = self._raw.pgconn, self._adapting
         values: Sequence[Any] = ()
@@ -83,10 +83,10 @@ class Statements:
         checked(result)
         changed = result.command_tuples or 0
         if not result.ntuples:
-            return Cursor([], changed)
+            return PostgresCursor([], changed)
         adapting.set_pgresult(result)
         try:
-            return Cursor(adapting.load_rows(0, result.ntuples, tuple), changed)
+            return PostgresCursor(adapting.load_rows(0, result.ntuples, tuple), changed)
         finally:
             adapting.set_pgresult(None)
 

@@ -72,7 +72,7 @@ def _set_up(connection: sqlite3.Connection, busy_timeout_ms: int, *, read_only: 
     connection.create_function("search_form", 1, search_form, deterministic=True)
 
 
-class Database:
+class SqliteDatabase:
     """The database file and its threads. Must be made on the event loop; :meth:`close` must be awaited."""
 
     def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, clock: Clock | None = None) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from thingstead.errors import ThingsteadError
 from thingstead.refusals import Reason, reason
-from thingstead.storage.sqlite.engine.database import ROOM_BYTES, Database
+from thingstead.storage.sqlite.engine.database import ROOM_BYTES, SqliteDatabase
 
 log = structlog.get_logger("thingstead.storage")
 
@@ -51,7 +51,7 @@ class DiskWatch:
 
     def __init__(
         self,
-        database: Database,
+        database: SqliteDatabase,
         refuse: Callable[[Reason | None], None],
         low_bytes: int,
         free: Callable[[Path], int] = free_bytes,
