@@ -59,12 +59,22 @@ export class ProjectClient {
   /** All points of an attribute from `start` to `end` (ms, inclusive), newest first, over a range of any length. */
   async *points(deviceId, identifier, { start, end, signal }) {
     const path = { device_id: deviceId, identifier };
-    for (let last = Math.floor(end); last >= start; ) {
+    for (let last = Math.floor(end), number = 1; last >= start; ) {
       const first = Math.max(Math.floor(start), last - SPAN_MS);
-      const query = { start_time: first, end_time: last, page_records: SERIES_PAGE_RECORDS };
+      const query = { start_time: first, end_time: last, page: number, page_records: SERIES_PAGE_RECORDS };
       const page = await this.call("GET /device/{device_id}/attribute/{identifier}/series", { path, query, signal });
-      yield* page;
-      last = page.length < SERIES_PAGE_RECORDS ? first - 1 : page[page.length - 1].ts - 1;
+      const oldest = page.at(-1)?.ts;
+      const later = page.filter((point) => point.ts > oldest);
+      if (page.length < SERIES_PAGE_RECORDS) {
+        yield* page;
+        [last, number] = [first - 1, 1];
+      } else if (later.length > 0) {
+        yield* later; // more points of the last instant may follow: the next read begins with all of them
+        [last, number] = [oldest, 1];
+      } else {
+        yield* page;
+        number += 1;
+      }
     }
   }
 

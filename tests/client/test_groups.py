@@ -84,6 +84,25 @@ async def test_points_of_a_series_are_walked_lazily_over_any_range_and_each_come
     assert await asyncio.to_thread(in_thread) == dense
 
 
+async def test_points_of_the_same_instant_come_once_each_even_where_a_page_ends_between_them(
+    site: Site, pump: Registered
+) -> None:
+    before, same, after = SERIES_PAGE_RECORDS - 2, 2 * SERIES_PAGE_RECORDS + 7, 5
+    instants = [
+        *(NOW_MS - n for n in range(before)),
+        *[NOW_MS - before] * same,
+        *(NOW_MS - before - 1 - n for n in range(after)),
+    ]
+    device = AsyncHttpDevice(site.url, pump.certificate)
+    for begin in range(0, len(instants), 100):
+        part = list(enumerate(instants))[begin : begin + 100]
+        await device.report_past([PastReport(ts=ts, attributes={"t": number}) for number, ts in part])
+    await device.close()
+    walked = [point async for point in site.api.data.points(pump.id, "t", start_time=instants[-1], end_time=NOW_MS)]
+    assert [point.ts for point in walked] == instants
+    assert sorted(point.value for point in walked) == list(range(len(instants)))
+
+
 async def test_an_empty_range_has_no_points(site: Site, pump: Registered) -> None:
     assert [each async for each in site.api.data.points(pump.id, "t", start_time=5, end_time=4)] == []
     assert [each async for each in site.api.data.points(pump.id, "t", start_time=0, end_time=4)] == []

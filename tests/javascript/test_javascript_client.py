@@ -25,11 +25,13 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 START_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
+SAME = 1_100  # points of one instant: more than two pages
 TIMEOUT_S = 30
 SEEN: dict[str, Any] = {
     "name": "pump",
     "listed": ["pump", "other"],
     "points": [2, 1],
+    "same": [SAME, SAME],
     "offline": [True, True, 404, "device_offline"],
     "unknown": [False, 404],
     "nobody": True,
@@ -119,6 +121,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Site
                 device,
                 [{"ts": START_MS + days * DAY_MS, "attributes": {"past": n}} for n, days in ((1, 5), (2, 80))],
             )
+            for begin in range(0, SAME, 100):
+                report(
+                    server.url,
+                    device,
+                    [{"ts": START_MS, "attributes": {"same": n}} for n in range(begin, begin + 100)],
+                )
             names = {"appId": "app_id", "accessKey": "access_key", "secretKey": "secret_key"}
             keys = {name: getattr(credentials, member) for name, member in names.items()}
             yield Site(server, origin, device, {"url": server.url, "keys": keys, "deviceId": device.device_id})

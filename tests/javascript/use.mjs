@@ -14,6 +14,9 @@ export async function use({ url, keys, deviceId, report }) {
   for await (const point of api.points(deviceId, "past", { start, end: start + 90 * 86_400_000 })) {
     seen.points.push(point.value);
   }
+  const sameMs = [];
+  for await (const point of api.points(deviceId, "same", { start, end: start + 1 })) sameMs.push(point.value);
+  seen.same = [sameMs.length, new Set(sameMs).size];
   const command = { path, body: { method: "toggle" } };
   const offline = await api.call("POST /control/device/{device_id}/command", command).catch((error) => error);
   seen.offline = [offline instanceof DeviceOffline, offline instanceof ApiError, offline.errcode, offline.code];

@@ -35,6 +35,19 @@ from thingstead.client.projects import AdministratorLogin, ApplicationKeys, Asyn
 from thingstead.client.retries import Retries
 from thingstead.client.subscriber import Notice, Subscriber, ViewKeys
 from thingstead.client.walks import Walk
+from thingstead.errors import (
+    Conflict,
+    DeviceOffline,
+    Forbidden,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    ReplyTimeout,
+    ThingsteadError,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+)
 
 __all__ = [
     "AdministratorLogin",
@@ -46,17 +59,28 @@ __all__ = [
     "Broker",
     "Call",
     "Certificate",
+    "Conflict",
+    "DeviceOffline",
+    "Forbidden",
     "HttpDevice",
+    "InvalidInput",
     "Listing",
     "MqttDevice",
     "MqttGateway",
+    "NotAuthenticated",
+    "NotFound",
     "Notice",
     "PastReport",
     "ProjectClient",
     "ReceivedCommand",
+    "ReplyTimeout",
     "Retries",
     "SubDevice",
     "Subscriber",
+    "ThingsteadError",
+    "TooLarge",
+    "TooManyRequests",
+    "Unavailable",
     "ViewKeys",
     "Walk",
     "administrators",

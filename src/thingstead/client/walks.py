@@ -31,12 +31,19 @@ def points(device_id: str, identifier: str, *, start_time: int, end_time: int) -
     meanwhile cause no other point to be missed or repeated."""
 
     def steps() -> Steps[SeriesItem]:
-        end = int(end_time)
+        end, number = int(end_time), 1
         while end >= start_time:
             begin = max(int(start_time), end - SPAN_MS)
-            page = yield data.series(device_id, identifier, start_time=begin, end_time=end)
-            yield page
-            end = page[-1].ts - 1 if len(page) >= SERIES_PAGE_RECORDS else begin - 1
+            page = yield data.series(device_id, identifier, start_time=begin, end_time=end, page=number)
+            if len(page) < SERIES_PAGE_RECORDS:
+                yield page
+                end, number = begin - 1, 1
+            elif later := [point for point in page if point.ts > page[-1].ts]:
+                yield later  # more points of the last instant may follow: the next read begins with all of them
+                end, number = page[-1].ts, 1
+            else:
+                yield page
+                number += 1
 
     return Walk(steps)
 
