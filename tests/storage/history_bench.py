@@ -202,7 +202,7 @@ def new_postgres(server: PostgresServer) -> NewBase:
 
 def examples_of(new_base: NewBase, most: int) -> int:
     """How many examples of a property are tried on an engine: a database of PostgreSQL takes longer to make."""
-    return most if new_base is new_sqlite else most // 5
+    return most if new_base is new_sqlite else most // 10
 
 
 Step = Callable[[Bench], Any]
