@@ -17,7 +17,7 @@ from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.refusals import Reason, reason
 from thingstead.storage.postgres.engine.connection import Backend, PostgresConnection
 from thingstead.storage.postgres.engine.errors import DRIVER_ERRORS, ends_all, is_fenced, may_go_again, translated
-from thingstead.storage.sql.access.writer import Job, Jobs
+from thingstead.storage.sql.access.writer import Jobs, WriteJob
 
 log = structlog.get_logger("thingstead.storage")
 
@@ -37,7 +37,7 @@ class UnknownOutcome(Exception):
 class _Failed(Exception):
     """A job of a group failed; what it did may have to be undone."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: WriteJob) -> None:
         super().__init__()
         self.job = job
 
@@ -110,7 +110,7 @@ class Committing:
                 continue
             return
 
-    def _run_single(self, job: Job) -> None:
+    def _run_single(self, job: WriteJob) -> None:
         """Runs a job of one statement, which has the fence in it and is a transaction by itself."""
         connection = self._connected()
         backend = connection.backend
@@ -126,7 +126,7 @@ class Committing:
             if not self._proved(backend, *job.proof):
                 raise  # it was not committed; it is tried again
 
-    def _transaction(self, jobs: list[Job], *, savepoints: bool) -> None:
+    def _transaction(self, jobs: list[WriteJob], *, savepoints: bool) -> None:
         connection = self._connected()
         backend = connection.backend
         xid = str(connection.simple(self._begin)[0][0])
@@ -141,7 +141,7 @@ class Committing:
             if not connection.broken or not self._committed(backend, xid):
                 raise
 
-    def _run_job(self, job: Job, *, savepoint: bool, alone: bool) -> None:
+    def _run_job(self, job: WriteJob, *, savepoint: bool, alone: bool) -> None:
         connection = self._connection
         job.error = None
         if savepoint:

@@ -19,14 +19,14 @@ from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
 from thingstead.storage.sql.access.connection import Connection
 
 T = TypeVar("T")
-Jobs = collections.deque["Job"]
+Jobs = collections.deque["WriteJob"]
 log = structlog.get_logger("thingstead.storage")
 
 WRITE_QUEUE_LIMIT = 50_000  # jobs that wait for the writer; over it a write raises Unavailable
 JOBS_PER_COMMIT = 2_000
 
 
-class Job:
+class WriteJob:
     """A write, and the callback for its outcome. ``deliver`` runs on the event loop, with the result or the error."""
 
     __slots__ = ("deliver", "error", "proof", "result", "run", "single_statement")
@@ -56,7 +56,7 @@ class Writer:
     def __init__(self, commit: Callable[[Jobs], None], clock: Clock | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._commit = commit
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self.waiting = 0  # jobs that wait for the thread or for the delivery of their outcome
         self.refusal: Unavailable | None = None  # why jobs are not accepted any more
         self._monotonic_s = (clock or SystemClock()).monotonic_s
@@ -94,7 +94,7 @@ class Writer:
         if self.waiting >= WRITE_QUEUE_LIMIT:
             raise Unavailable("too_many_writes")
         self.waiting += 1
-        self._jobs.put(Job(run, deliver, single_statement, proof))
+        self._jobs.put(WriteJob(run, deliver, single_statement, proof))
 
     async def close(self, timeout_s: float | None = None) -> None:
         """Commits waiting writes, then ends the thread. After ``timeout_s`` it is left alone."""

@@ -27,7 +27,7 @@ from thingstead.storage.sql.access.database import Program
 from thingstead.storage.sql.access.errors import DamagedFile
 from thingstead.storage.sql.access.read_lanes import Prepare
 from thingstead.storage.sql.access.reads import Reads
-from thingstead.storage.sql.access.writer import Job, Jobs, Writer
+from thingstead.storage.sql.access.writer import Jobs, WriteJob, Writer
 from thingstead.storage.sqlite.engine.dialect import SqliteConnection
 from thingstead.storage.sqlite.engine.errors import DRIVER_ERRORS, is_damage, translated
 
@@ -216,7 +216,7 @@ class SqliteDatabase:
             if shutil.disk_usage(self._path.parent).free >= ROOM_BYTES:
                 self._trouble = None
 
-    def _run_job(self, connection: Connection, job: Job, *, savepoint: bool) -> None:
+    def _run_job(self, connection: Connection, job: WriteJob, *, savepoint: bool) -> None:
         if savepoint:
             connection.execute("SAVEPOINT job")
         try:
