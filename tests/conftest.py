@@ -148,9 +148,20 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
-    """A server on free ports of this machine, with an empty data folder and cheap password hashes."""
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Address of the database of this test's servers with ``--postgres``; else empty: they have data folders."""
+    if not request.config.getoption("--postgres"):
+        return ""
+    url: str = request.getfixturevalue("postgres_url")
+    monkeypatch.setenv("THINGSTEAD_DATABASE", url)  # for servers and commands that are processes of their own
+    return url
+
+
+@pytest.fixture
+def config(tmp_path: Path, database: str) -> Config:
+    """A server on free ports of this machine, with an empty data folder or database, and cheap password hashes."""
     return Config(
+        database=database,
         data_dir=str(tmp_path / "data"),
         host="127.0.0.1",
         http_port=0,
@@ -168,8 +179,9 @@ async def server(config: Config) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
-    """Starts servers as processes of their own, by default on the same data folder; what still runs is killed."""
+def start_server(tmp_path: Path, database: str) -> Iterator[StartServer]:
+    """Starts servers as processes of their own, by default on the same data folder or ``database``; what still runs is
+    killed."""
     started: list[ServerProcess] = []
 
     def start(data_dir: Path = tmp_path / "data", *flags: str, **environ: str) -> ServerProcess:
