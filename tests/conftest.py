@@ -72,14 +72,19 @@ def seed_of(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before the order is shuffled: leaves what ``--quick`` asks for."""
+    """Before the order is shuffled: leaves what ``--quick`` asks for; with ``--postgres`` what needs no data folder."""
+    if config.getoption("--postgres"):
+        _choose(config, items, {item for item in items if not any(item.iter_markers("embedded"))})
     if not config.getoption("--quick"):
         return
     first: dict[Path, pytest.Item] = {}
     for item in items:
         if not any(item.iter_markers("external")):
             first.setdefault(item.path, item)
-    chosen = set(first.values())
+    _choose(config, items, set(first.values()))
+
+
+def _choose(config: pytest.Config, items: list[pytest.Item], chosen: set[pytest.Item]) -> None:
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
 

@@ -18,6 +18,8 @@ from tests.running import Running, disk_held, eventually
 from tests.server_process import ServerProcess, StartServer, thingstead
 from thingstead.services.registry.projects import Credentials
 
+pytestmark = pytest.mark.embedded  # these read or lock the file
+
 FEW = 200
 EVENTS = FEW << 8  # many times what one step drops
 

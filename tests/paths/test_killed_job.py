@@ -12,6 +12,8 @@ from tests.project_api import ProjectApi
 from tests.running import Running, eventually
 from tests.server_process import StartServer, thingstead
 
+pytestmark = pytest.mark.embedded  # these read or lock the file
+
 MANY = 25_000
 ROWS = 10_000  # of one import
 

@@ -124,6 +124,7 @@ def test_devices_types_tags_and_tokens_outlive_a_restart(running: Running, start
         assert api.device(device.device_id) == before
 
 
+@pytest.mark.embedded
 def test_a_second_server_on_the_folder_is_refused_naming_the_first(running: Running, tmp_path: Path) -> None:
     done = thingstead("serve", "--data-dir", tmp_path / "data", "--http-port", "0", "--mqtt-port", "0")
     assert done.returncode == 1
@@ -132,6 +133,7 @@ def test_a_second_server_on_the_folder_is_refused_naming_the_first(running: Runn
     assert httpx.get(f"{running.server.url}/healthz").status_code == 200
 
 
+@pytest.mark.embedded
 def test_a_taken_port_is_refused_and_an_empty_folder_stays_empty(running: Running, tmp_path: Path) -> None:
     port = str(running.server.mqtt_port)
     flags = ("--host", "127.0.0.1", "--http-port", "0", "--mqtt-port", port)

@@ -17,6 +17,8 @@ from tests.project_api import Certificate
 from tests.raw_device import RawDevice, packet, puback_packet, publish_packet, string
 from tests.running import Running
 
+pytestmark = pytest.mark.embedded  # these read or lock the file
+
 DEVICES = 20
 REPORTS = 3_000  # of each, sent as fast as the socket takes them
 HELD_S, FREE_S = 1.5, 0.15  # of a disk that takes a tenth of what it could; SQLite looks every 0.1 s whether it may

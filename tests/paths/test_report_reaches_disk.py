@@ -55,6 +55,7 @@ def test_a_server_that_dies_before_the_commit_has_acknowledged_nothing(
         assert api.attributes(running.device_id) == {}
 
 
+@pytest.mark.embedded
 def test_a_disk_that_does_not_take_it_is_said_and_nothing_acknowledged_until_it_does(running: Running) -> None:
     def healthz() -> int:
         return httpx.get(f"{running.server.url}/healthz").status_code
@@ -70,6 +71,7 @@ def test_a_disk_that_does_not_take_it_is_said_and_nothing_acknowledged_until_it_
     assert running.api.series(running.device_id, "x") == [1]
 
 
+@pytest.mark.embedded
 def test_damage_is_said_while_the_rest_is_served(running: Running, start_server: StartServer) -> None:
     with running.device() as device:
         for value in range(3):
@@ -175,6 +177,7 @@ def test_bytes_that_are_no_mqtt_end_their_connection_and_no_other(running: Runni
     assert running.server.logged("a connection failed") == []
 
 
+@pytest.mark.embedded
 def test_a_report_is_refused_before_the_disk_is_full_and_reads_go_on(
     running: Running, start_server: StartServer
 ) -> None:

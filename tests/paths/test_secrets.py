@@ -24,6 +24,8 @@ from tests.running import Running, eventually
 from tests.server_process import CHEAP_PASSWORDS, StartServer, thingstead
 from thingstead.services.registry.projects import Credentials
 
+pytestmark = pytest.mark.embedded  # these read or lock the file
+
 TIMEOUT_S = 20
 METRICS_TOKEN = "metrics-bearer-1234"
 SMTP_PASSWORD = "smtp-secret-1234"
