@@ -21,6 +21,7 @@ DOWNLINKS = (
     "event/response/+",
     "command/send/+",
     "command/reply/response/+",
+    "data/+/set",
 )
 
 

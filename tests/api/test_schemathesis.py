@@ -113,6 +113,9 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         "admin_id": create("admin", account="known.account", password="a long password"),
         "identifier": "temperature",
         "rule_id": create("alarm_rule", name="hot", devices=[device_id], **{"raise": {"no_data_ms": 1}}),
+        "message_rule_id": create(
+            "message_rule", name="seen", on="event", devices=[device_id], actions=[{"set": {"seen": True}}]
+        ),
         "notify_group_id": create("notify_group", name="night"),
         "alarm_id": first_alarm(f"{server.url}/api/v1/alarm_logs", headers),
     }

@@ -16,6 +16,7 @@ from thingstead.api.project.routes import ENDPOINTS
 from thingstead.client.call import Call, Listing
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys
 from thingstead.model.alarms.rule_form import RuleForm
+from thingstead.model.message_rules.rule_form import MessageRuleForm
 
 # Those of the console are for browsers: a session in a cookie, which a program has no use for.
 # A file is sent in pieces, while a call has its answer in one.
@@ -37,6 +38,7 @@ BY_NAME: dict[str, Any] = {  # arguments that are no ids
     "functions": {},
     "rule": dict.fromkeys(RuleForm.__struct_encode_fields__),
 }
+MESSAGE_RULE = dict.fromkeys(MessageRuleForm.__struct_encode_fields__)
 
 
 def functions() -> Iterator[Callable[..., Any]]:
@@ -54,6 +56,8 @@ def made(function: Callable[..., Any]) -> Call[Any]:
     arguments = {
         name: BY_NAME.get(name, f"<{name}>") for name in inspect.signature(function).parameters if name != "page"
     }
+    if "rule" in arguments and function.__module__.endswith(".message_rules"):
+        arguments["rule"] = MESSAGE_RULE
     call = function(**arguments)
     assert isinstance(call, Call | Listing)
     return call.page(1) if isinstance(call, Listing) else call

@@ -28,6 +28,7 @@ from thingstead.client.project import (
     info,
     logs,
     many,
+    message_rules,
     notify_groups,
     scoped_tokens,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "info",
     "logs",
     "many",
+    "message_rules",
     "notify_groups",
     "scoped_tokens",
 ]

@@ -20,6 +20,7 @@ from thingstead.client.project import (
     info,
     logs,
     many,
+    message_rules,
     notify_groups,
     scoped_tokens,
 )
@@ -298,6 +299,20 @@ class ManyCalls(CallGroup[Runner]):
     cancel_job = _One(many.cancel_job)
 
 
+class MessageRulesCalls(CallGroup[Runner]):
+    """Message rules."""
+
+    create = _One(message_rules.create)
+    list_rules = _All(message_rules.list_rules)
+    read = _One(message_rules.read)
+    update = _One(message_rules.update)
+    delete = _One(message_rules.delete)
+    enable_for_device = _One(message_rules.enable_for_device)
+    statistics = _One(message_rules.statistics)
+    trace = _One(message_rules.trace)
+    try_on_messages = _One(message_rules.try_on_messages)
+
+
 class NotifyGroupsCalls(CallGroup[Runner]):
     """Notification groups."""
 
@@ -334,5 +349,6 @@ class CallGroups(Generic[Runner]):
         self.info: InfoCalls[Runner] = InfoCalls(runner)
         self.logs: LogsCalls[Runner] = LogsCalls(runner)
         self.many: ManyCalls[Runner] = ManyCalls(runner)
+        self.message_rules: MessageRulesCalls[Runner] = MessageRulesCalls(runner)
         self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
         self.scoped_tokens: ScopedTokensCalls[Runner] = ScopedTokensCalls(runner)

@@ -38,6 +38,10 @@ from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.ingest.streams import StreamService
 from thingstead.services.jobs.jobs import JobService
+from thingstead.services.message_rules.effects import Effects
+from thingstead.services.message_rules.rules import MessageRuleService
+from thingstead.services.message_rules.runner import RuleRunner
+from thingstead.services.message_rules.test_run import MessageRuleTestService
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.dispatch import NotifyDispatcher
@@ -79,6 +83,9 @@ def build_platform(
     quota = DailyQuota(clock, daily) if daily else None
     ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts)
     control = ControlService(store, bus, clock, ingest, logs)
+    streams = StreamService(store, bus, clock, ingest, logs)
+    runner = RuleRunner(store, clock, ingest.triggers, Effects(store, bus, ingest, control, streams))
+    message_rules = MessageRuleService(store, clock, runner)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     tokens = TokenService(store, clock, passwords, account, log_ins)
@@ -106,11 +113,13 @@ def build_platform(
         alarm_rules=rules,
         alarm_trace=AlarmTraceService(store, rules, evaluations),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
+        message_rules=message_rules,
+        message_rule_test=MessageRuleTestService(store, clock, message_rules),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),
         diagnosis=DiagnosisService(store, clock, presence, logs),
-        streams=StreamService(store, bus, clock, ingest, logs),
+        streams=streams,
         registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
@@ -163,6 +172,7 @@ async def close_services(platform: Platform) -> None:
     await within("retention", platform.retention.close)
     await within("subscriptions", platform.subscriptions.close)
     await within("jobs", platform.jobs.close)
+    await within("message rules", platform.message_rules.runner.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)
     await within("alarms", platform.alarms.engine.close)

@@ -27,6 +27,8 @@ from thingstead.services.history.table_import import HistoryImportService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.streams import StreamService
 from thingstead.services.jobs.jobs import JobService
+from thingstead.services.message_rules.rules import MessageRuleService
+from thingstead.services.message_rules.test_run import MessageRuleTestService
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.notify import NotifyService
@@ -70,6 +72,8 @@ class Platform:
     alarm_rules: AlarmRuleService
     alarm_trace: AlarmTraceService
     alarm_dry_run: AlarmDryRunService
+    message_rules: MessageRuleService
+    message_rule_test: MessageRuleTestService
     notify: NotifyService
     device_logs: DeviceLogService
     message_log: MessageLogService

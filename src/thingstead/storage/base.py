@@ -31,6 +31,7 @@ from thingstead.storage.base_history import (
     RetentionStore,
 )
 from thingstead.storage.base_jobs import ConsoleStore, JobStore, MessageStatStore
+from thingstead.storage.base_message_rules import MessageRuleStore
 from thingstead.storage.base_registry import (
     AccountStore,
     BrowserSessionStore,
@@ -61,6 +62,7 @@ __all__ = [
     "HistoryStore",
     "JobStore",
     "LogRetentionStore",
+    "MessageRuleStore",
     "MessageStatStore",
     "MqttSessionStore",
     "NotifyStore",
@@ -125,6 +127,8 @@ class Store(Protocol):
     def alarms(self) -> AlarmStore: ...
     @property
     def alarm_rules(self) -> AlarmRuleStore: ...
+    @property
+    def message_rules(self) -> MessageRuleStore: ...
     @property
     def notify(self) -> NotifyStore: ...
     @property

@@ -2,6 +2,7 @@
 
 from typing import Any, Protocol
 
+from thingstead.errors import ThingsteadError
 from thingstead.model.command import Command, CommandState, OpenCommand
 from thingstead.model.device import (
     DeviceSession,
@@ -38,6 +39,11 @@ class CommandStore(Protocol):
     async def create(self, command: Command) -> None:
         """Adds a command. Raises Conflict if the device has ``OPEN_COMMANDS_COUNT`` open commands, or would exceed
         ``OPEN_COMMANDS_BYTES``."""
+        ...
+
+    def append(self, command: Command) -> tuple[Commit, list[ThingsteadError]]:
+        """Adds a command to the open commit, without waiting. After the commit the list contains why it was not added,
+        as :meth:`create` raises it; the rest of the commit is written all the same."""
         ...
 
     async def get(self, device_id: str, row_id: str) -> Command: ...

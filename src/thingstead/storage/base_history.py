@@ -34,6 +34,7 @@ from thingstead.model.retention import (
     StoredDevice,
 )
 from thingstead.model.spans import Spans
+from thingstead.refusals import Reason
 from thingstead.storage.commit import Commit
 
 
@@ -81,6 +82,11 @@ class HistoryStore(Protocol):
     def touch(self, device_number: int, kind: UplinkKind, ts: int, size_bytes: int = 0) -> Commit:
         """Records the time of an uplink that is not a report. ``size_bytes`` of other data are written with it in the
         same commit, and count for the device until then."""
+        ...
+
+    @property
+    def refusal(self) -> Reason | None:
+        """Why appends are refused now; None: they are accepted."""
         ...
 
     @property

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tests.api.accounts.audit_story import CHANGES_NOTHING, set_up_message_rules
 from tests.api.accounts.conftest import PASSWORD, Browser, Tenant
 from tests.api.registry.house import House
 from thingstead.api.project.routes import ENDPOINTS
@@ -14,15 +15,6 @@ from thingstead.services.audit.audit import acting
 from thingstead.services.registry.new_device import NewDevice, draw_device
 
 RULE = {"name": "hot", "raise": {"attribute": "t", "op": ">", "value": 1}}
-# What changes nothing that people set up: tokens are not kept, and tests and previews are not either.
-CHANGES_NOTHING = {
-    "POST /api/v1/access_token",
-    "POST /api/v1/admin_login",
-    "POST /api/v1/alarm_rule_test",
-    "POST /api/v1/retention_test",
-    "POST /api/v1/notify_group/{notify_group_id}/test",
-    "PUT /api/v1/admin/preferences",  # one's own
-}
 # Its row is looked at in another test: the session, the secrets of one's own.
 ELSEWHERE = {
     "POST /api/v1/console/session",
@@ -245,6 +237,7 @@ async def test_every_endpoint_that_changes_something_leaves_its_row_without_a_se
     device_id = await set_up_devices(story, house)
     await control_it(story, house, device_id)
     await watch_it(story, house, device_id)
+    await set_up_message_rules(story, device_id)
     await story.does("DELETE", f"device/{{device_id:{device_id}}}", row="device remove")
     await manage_people(story)
     await change_many(story, house)

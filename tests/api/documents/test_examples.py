@@ -37,6 +37,7 @@ LAST = (
     *(
         "delete_view",
         "delete_alarm_rule",
+        "delete_message_rule",
         "delete_notify_group",
         "withdraw_retention",
         "reset_certificate",
@@ -128,6 +129,8 @@ class Reader:
         made["notify_group_id"] = create("/notify_group", name="night")
         rule = {"raise": {"no_data_ms": 1}}
         made["rule_id"] = create("/alarm_rule", name="hot", devices=[device.device_id], **rule)
+        listening = {"on": "after_report", "actions": [{"set": {"seen": True}}]}
+        made["message_rule_id"] = create("/message_rule", name="seen", devices=[device.device_id], **listening)
         made["alarm_id"] = self._first_alarm(api, device.device_id)
         type_key = api.call("GET", f"/device_type/{made['type_id']}")["type_key"]
         words = {BY_PATH[path]: value for path, value in made.items()}

@@ -29,6 +29,7 @@ PATH_PARAMETERS = {
     "group_id": "A device group's id.",
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",
+    "message_rule_id": "A message rule's id.",
     "session_id": "The id of a session in a browser.",
     "alarm_id": "An alarm's id, or that of one of its messages.",
     "access_token": "The AccessToken of the device's certificate.",

@@ -53,7 +53,7 @@ def check_body(body: RuleBody, definitions: Definitions, problems: Problems, *, 
         path = "" if flat else f"levels[{index}]."
         if seen.setdefault(level.level, index) != index:
             problems.add(f"{path}level", "level_repeated", index=seen[level.level])
-        checks = _Checks(definitions, problems)
+        checks = ConditionChecks(definitions, problems)
         checks.tree(level.raise_, f"{path}raise")
         if level.clear is not None:
             checks.tree(level.clear, f"{path}clear")
@@ -88,7 +88,7 @@ def _check_schedule(body: RuleBody, problems: Problems) -> None:
             problems.add(f"schedule.hours[{index}].from", "before_midnight")
 
 
-class _Checks:
+class ConditionChecks:
     """Checks the conditions of one level."""
 
     def __init__(self, definitions: Definitions, problems: Problems) -> None:

@@ -144,7 +144,7 @@ class ControlService:
         """:meth:`send_command` for a caller that waits for the reply. Returns the issued command (``queued``), and
         whether a connection accepted it."""
         device = await self._store.devices.get(project_id, device_id)
-        command = await self._checked(device, method, params, command_id, wait_ms)
+        command = await self.draft(device, method, params, command_id, wait_ms)
         online = await self._store.presence.find_session(device.number) is not None
         if not online and not wait_ms:
             if self._trace.wants(device):
@@ -153,8 +153,7 @@ class ControlService:
             raise DeviceOffline("device_offline")
         await self._store.commands.create(command)
         news = self._next_news(command.id) if online else None
-        self._counts.of(project_id).down_commands += 1
-        self._bus.publish(issued(command))
+        self.announce(command)
         if news is None:
             return command, False
         try:
@@ -174,11 +173,10 @@ class ControlService:
             raise DeviceOffline(_why(heard.reason))
         return command, True
 
-    async def draft(
-        self, device: Device, method: str, params: Any = None, command_id: int | None = None, wait_ms: int = 0
-    ) -> Command:
-        """The command that :meth:`send_command` would issue, checked but not stored. Raises InvalidInput."""
-        return await self._checked(device, method, params, command_id, wait_ms)
+    def announce(self, command: Command) -> None:
+        """Announces a stored ``queued`` command that may wait for a connection of its device."""
+        self._counts.of(command.project_id).down_commands += 1
+        self._bus.publish(issued(command))
 
     async def hand_over(self, commands: Sequence[Command], *, wait: bool) -> list[tuple[Command, DeviceOffline]]:
         """Announces stored ``queued`` commands to the connections of their devices. Without ``wait``, commands that no
@@ -186,8 +184,7 @@ class ControlService:
         news = [self._next_news(command.id) for command in commands]
         try:
             for command in commands:
-                self._counts.of(command.project_id).down_commands += 1
-                self._bus.publish(issued(command))
+                self.announce(command)
             if wait or not news:
                 return []
             await asyncio.wait(news, timeout=HANDOVER_TIMEOUT_S)
@@ -339,7 +336,10 @@ class ControlService:
         self._subscription.cancel()
         await self._moves.close()
 
-    async def _checked(self, device: Device, method: str, params: Any, command_id: int | None, wait_ms: int) -> Command:
+    async def draft(
+        self, device: Device, method: str, params: Any = None, command_id: int | None = None, wait_ms: int = 0
+    ) -> Command:
+        """The command that :meth:`send_command` would issue, checked but not stored. Raises InvalidInput."""
         errors: list[FieldError] = []
         if not valid_identifier(method):
             errors.append(FieldError.of("method", "bad_identifier"))

@@ -18,6 +18,8 @@ from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.shared.message_counts import MessageCounts
+from thingstead.services.triggers.index import DeviceTriggers
+from thingstead.services.triggers.triggers import Triggers
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.ingest")
@@ -43,12 +45,18 @@ class DeviceContext:
     """The cached device, definition and alarm state of a connection, updated when the device, its type or its rules
     change; and the tally of its project."""
 
-    __slots__ = ("__weakref__", "definition", "device", "device_alarms", "tally")
+    __slots__ = ("__weakref__", "definition", "device", "device_alarms", "tally", "triggers")
 
     def __init__(
-        self, device: Device, definition: TypeDefinition, device_alarms: DeviceAlarms, tally: MessageTally
+        self,
+        device: Device,
+        definition: TypeDefinition,
+        device_alarms: DeviceAlarms,
+        tally: MessageTally,
+        triggers: DeviceTriggers | None = None,
     ) -> None:
         self.device = device
+        self.triggers = triggers  # message rules of the device; None: there are none
         self.tally = tally
         self.definition = definition
         self.device_alarms = device_alarms
@@ -57,8 +65,12 @@ class DeviceContext:
 class DeviceContexts:
     """Registry of the contexts in use, and cache of recent ones; updated by bus messages."""
 
-    def __init__(self, store: Store, bus: Bus, evaluations: AlarmEvaluations, counts: MessageCounts) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, evaluations: AlarmEvaluations, counts: MessageCounts, triggers: Triggers
+    ) -> None:
         self._store = store
+        self._triggers = triggers.index
+        triggers.on_change = self._retarget
         self._counts = counts
         self._evaluations = evaluations
         self._links: weakref.WeakValueDictionary[str, DeviceContext] = weakref.WeakValueDictionary()
@@ -86,10 +98,12 @@ class DeviceContexts:
             link = self._links.get(device.id)
             if link is None:
                 tally = self._counts.of(device.project_id)
-                link = self._links[device.id] = DeviceContext(device, definition, device_alarms, tally)
+                link = self._links[device.id] = DeviceContext(
+                    device, definition, device_alarms, tally, self._triggers.of(device)
+                )
                 self._recent_links.append(link)
             else:
-                link.device, link.definition = device, definition
+                link.device, link.definition, link.triggers = device, definition, self._triggers.of(device)
             if changes != self._changes:
                 self._refresh(partial(self._refresh_device, device.id))
         return link
@@ -154,6 +168,13 @@ class DeviceContexts:
         if device is not None:
             link.definition = await self._definition_of(device)
             link.device = device
+            link.triggers = self._triggers.of(device)
+
+    def _retarget(self, concerned: Callable[[Device], bool]) -> None:
+        """Looks up the message rules of devices again."""
+        for link in list(self._links.values()):
+            if concerned(link.device):
+                link.triggers = self._triggers.of(link.device)
 
     async def _refresh_type(self, message: DeviceTypeChanged) -> None:
         definition = self._types.get(message.type_id)

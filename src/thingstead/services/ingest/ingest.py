@@ -33,6 +33,7 @@ from thingstead.services.shared.payloads import (
     read_object,
     read_series,
 )
+from thingstead.services.triggers.triggers import Triggers
 from thingstead.storage.base import Commit, Store
 
 MAX_ATTRIBUTES_PER_REPORT = 1_000
@@ -60,12 +61,13 @@ class IngestService:
         counts: MessageCounts | None = None,
     ) -> None:
         self._store = store
+        self.triggers = Triggers(store, clock)
         self.history = store.history  # provides back-pressure for senders
         self._evaluations = evaluations
         self.quota = quota
         self._bus = bus
         self._now_ms = clock.now_ms
-        self.links = DeviceContexts(store, bus, evaluations, counts or MessageCounts())
+        self.links = DeviceContexts(store, bus, evaluations, counts or MessageCounts(), self.triggers)
         self.link = self.links.link
         self._told: Commit | None = None  # the open commit whose reports will be published
         self._untold: list[Report] | None = None
@@ -158,6 +160,8 @@ class IngestService:
             check_ready(device_alarms)
         commit = self._store.history.append(report)
         self._kept(device_alarms, commit, (report,))
+        if link.triggers is not None:
+            self.triggers.reports(link.device, link.triggers, commit, (report,))
         return commit
 
     def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
@@ -184,7 +188,10 @@ class IngestService:
         reports = [Report(number, now, now, attributes, "report") for attributes in found]
         count, commit = self._store.history.append_run(reports, flat=flat)
         if commit is not None:
-            self._kept(device_alarms, commit, reports if count == len(reports) else reports[:count])
+            kept = reports if count == len(reports) else reports[:count]
+            self._kept(device_alarms, commit, kept)
+            if link.triggers is not None:
+                self.triggers.reports(link.device, link.triggers, commit, kept)
             self.reports_accepted += count
             link.tally.up_attributes += count
             link.tally.points += sum(map(len, found if count == len(found) else found[:count]))
@@ -264,6 +271,8 @@ class IngestService:
             id=new_id() + new_id(), device_id=link.device.id, method=method, params=params, ts=self._now_ms()
         )
         commit = self._store.events.append(event, link.device.number)
+        if link.triggers is not None:
+            self.triggers.event(link.device, link.triggers, commit, event)
         self.events_accepted += 1
         link.tally.up_events += 1
         if self._bus.listens(EventReported):

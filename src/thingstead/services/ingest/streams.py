@@ -7,6 +7,7 @@ import msgspec
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, InvalidInput
+from thingstead.model.device import Device
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
@@ -15,7 +16,7 @@ from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
-from thingstead.storage.base import Store
+from thingstead.storage.base import Commit, Store
 
 MAX_DATA_BYTES = 256 * 1024  # of one message, up or down (wire reference §15.29)
 PUSH_MODES = ("mqtt", "tcp")
@@ -47,6 +48,8 @@ class StreamService:
         now = self._clock.now_ms()
         self._store.history.touch(link.device.number, "data", now, len(data))
         commit = self._logs.data(link.device, identifier, "up", data)
+        if link.triggers is not None:
+            self._ingest.triggers.data(link.device, link.triggers, commit, identifier)
         self.messages_accepted += 1
         if self._bus.listens(DataReported):
             news = DataReported(link.device.id, identifier, data, now)
@@ -65,6 +68,14 @@ class StreamService:
             NotFound, InvalidInput: an argument is unknown or invalid.
             DeviceOffline: there is no live connection, or not one of this kind.
         """
+        device = await self.target(project_id, device_id, identifier, payload, push_mode)
+        await settled(self.append(device, identifier, payload))
+        self.appended(device, identifier, payload)
+
+    async def target(
+        self, project_id: str, device_id: str, identifier: str, payload: bytes, push_mode: str | None = None
+    ) -> Device:
+        """The device to which :meth:`send` would send now. Raises what that raises."""
         if not valid_identifier(identifier):
             raise InvalidInput.field("identifier", "bad_identifier")
         if push_mode is not None and push_mode not in PUSH_MODES:
@@ -85,10 +96,17 @@ class StreamService:
             compiled = await self._ingest.links.compiled(device)
             if compiled.tcp_stream != identifier:
                 raise InvalidInput.field("identifier", "not_tcp_stream")
+        return device
+
+    def append(self, device: Device, identifier: str, payload: bytes) -> Commit:
+        """Logs in the open commit what is sent to a device after it, by :meth:`appended`."""
         commit = self._logs.data(device, identifier, "down", payload)
         note_control(self._store, device, "data", {identifier: f"{len(payload)} bytes"})
-        await settled(commit)
-        self._bus.publish(DataSent(project_id, device.id, identifier, payload))
+        return commit
+
+    def appended(self, device: Device, identifier: str, payload: bytes) -> None:
+        """Sends what was logged, over the live connection of the device."""
+        self._bus.publish(DataSent(device.project_id, device.id, identifier, payload))
 
 
 def encode_message(kind: str, message: Any) -> bytes:

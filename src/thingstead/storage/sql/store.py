@@ -29,6 +29,7 @@ from thingstead.storage.sql.tables.device_types import SqlDeviceTypes
 from thingstead.storage.sql.tables.devices import SqlDevices
 from thingstead.storage.sql.tables.events import SqlEvents
 from thingstead.storage.sql.tables.log_retention import SqlLogRetention
+from thingstead.storage.sql.tables.message_rules import SqlMessageRules
 from thingstead.storage.sql.tables.mqtt_sessions import SqlMqttSessions
 from thingstead.storage.sql.tables.notify import SqlNotify
 from thingstead.storage.sql.tables.presence import SqlPresence
@@ -73,10 +74,11 @@ class SqlStore:
         self.devices = SqlDevices(access, self.history)
         self.customers = SqlCustomers(access)
         self.events = SqlEvents(access, self.history)
-        self.commands = SqlCommands(access)
+        self.commands = SqlCommands(access, self.history)
         self.device_logs = SqlDeviceLogs(access, self.history)
         self.alarms = SqlAlarms(access, self.history)
         self.alarm_rules = SqlAlarmRules(access)
+        self.message_rules = SqlMessageRules(access, self.history)
         self.notify = SqlNotify(access)
         self.presence = SqlPresence(access, self.history)
         self.mqtt_sessions = SqlMqttSessions(access, self.history)

@@ -11,10 +11,12 @@ from thingstead.model.command import TRANSITIONS, Command, CommandState, OpenCom
 from thingstead.model.device import Page
 from thingstead.model.limits import INSTANT_MS, require_id
 from thingstead.model.messages import CommandChanged
+from thingstead.storage.base import Commit
 from thingstead.storage.sql.access.audit import note
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sql.access.row_mapper import Layout, to_json
+from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.tables.paging import Order, read_page
 
 COMMANDS = Layout("commands", Command, json=("params", "reply"))
@@ -49,12 +51,26 @@ _ENDED = frozenset(state for state, following in TRANSITIONS.items() if not foll
 class SqlCommands:
     """See :class:`~thingstead.storage.base.CommandStore`."""
 
-    def __init__(self, access: Queries) -> None:
+    def __init__(self, access: Queries, history: SqlHistory) -> None:
         self._access = access
+        self._history = history
 
     async def create(self, command: Command) -> None:
         await self._access.write(lambda connection: _add(connection, command))
         self._access.log_rows.note("command", command.device_id)
+
+    def append(self, command: Command) -> tuple[Commit, list[ThingsteadError]]:
+        refused: list[ThingsteadError] = []
+
+        def insert(connection: Connection) -> None:
+            refused.clear()  # a failed transaction may be repeated
+            try:
+                _add(connection, command)
+            except (NotFound, Conflict) as exc:
+                refused.append(exc)
+
+        self._access.log_rows.note("command", command.device_id)
+        return self._history.add_write(insert, command.size_bytes), refused
 
     async def get(self, device_id: str, row_id: str) -> Command:
         return await self._get("device_id = ?", row_id, device_id)

@@ -1,0 +1,156 @@
+"""A message rule (消息规则): its devices, the messages it listens to, its condition and its actions."""
+
+from typing import Annotated, Any, Literal, get_args
+
+import msgspec
+from msgspec import Meta
+
+On = Literal["before_report", "after_report", "before_push", "after_push", "event", "data"]
+ServedOn = Literal["after_report", "event", "data"]  # the kinds of messages that rules can listen to in this release
+SERVED: tuple[ServedOn, ...] = get_args(ServedOn)
+Op = Literal[">", ">=", "<", "<=", "==", "!=", "between"]
+DataFormat = Literal["json", "hex", "text"]
+ActionKind = Literal["push", "set", "command", "data"]
+# Why a rule did not act on a message, or an action had no effect.
+Outcome = Literal[
+    "acted", "off", "condition", "no_attribute", "late", "loop", "depth", "rate", "too_many_rules",
+    "target_gone", "target_offline", "refused", "full",
+]  # fmt: skip
+
+DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
+COMMAND_WAIT_MS = 60_000  # how long a command waits for a device without a connection, if the action does not say
+COMMAND_WAIT_LONGEST_MS = 7 * 24 * 3600 * 1000
+ACTIONS_COUNT = 20  # of one rule
+DEVICES_COUNT = 1_000  # that one rule names
+RULES_COUNT = 10_000  # in a project
+RULES_OF_SOURCE_COUNT = 100  # of one device type, or that name a device; bounds the cost of a report
+BODY_BYTES = 65_536  # of the condition and the actions, as JSON
+RULES_PER_MESSAGE = 20  # that act on one message
+DEPTH = 8  # effects that cause each other
+RULE_RATE = 100  # messages per second on which one rule acts …
+RULE_DEVICE_RATE = 10  # … and of one device
+EVALUATIONS_KEPT = 50  # of each rule, in memory
+LATE_MS = 600_000  # a report that is older than this when it arrives does not act
+DELAYED_COUNT = 100_000  # actions that wait for their time; one more is not done
+DATA_WAIT_MS = 60_000  # how long custom data waits for a device without a connection
+
+
+class _RulePart(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
+    rename={"and_": "and", "or_": "or", "not_": "not", "set_": "set"},
+):  # fmt: skip
+    """A part of a rule. Unknown members are refused, because ignoring one would change the meaning of the rule."""
+
+
+class MessageCondition(_RulePart, frozen=True, kw_only=True):
+    """One of: a comparison of an attribute (`attribute`, `op`, `value`), or `and`, `or`, `not` of other conditions."""
+
+    attribute: (
+        Annotated[str, Meta(description="The identifier of an attribute; for events, of a parameter.")] | None
+    ) = None
+    op: Annotated[Op, Meta(description="`between` includes both bounds.")] | None = None
+    value: (
+        bool
+        | int
+        | float
+        | str
+        | Annotated[tuple[int | float, ...], Meta(description="For `between`: the lowest and the highest value.")]
+        | None
+    ) = None
+    and_: tuple["MessageCondition", ...] | None = None
+    or_: tuple["MessageCondition", ...] | None = None
+    not_: "MessageCondition | None" = None
+
+
+class CommandAction(_RulePart, frozen=True, kw_only=True):
+    """A command to send."""
+
+    method: str
+    params: dict[str, Any] = {}
+    id: Annotated[int, Meta(description="The `id` on the wire; default: 1000.")] | None = None
+    wait_ms: Annotated[
+        int,
+        Meta(ge=1, le=COMMAND_WAIT_LONGEST_MS, description="How long it waits for a device without a connection."),
+    ] = COMMAND_WAIT_MS
+
+
+class DataAction(_RulePart, frozen=True, kw_only=True):
+    """Custom data to send."""
+
+    identifier: Annotated[str, Meta(description="The identifier of the stream.")]
+    format: DataFormat = "json"
+    body: Annotated[
+        Any,
+        Meta(description="`json`: any value; `hex`: hexadecimal digits, which spaces may separate; `text`: a text."),
+    ]
+
+
+class Action(_RulePart, frozen=True, kw_only=True):
+    """One of `push`, `set`, `command` and `data`."""
+
+    push: Annotated[dict[str, Any], Meta(description="Attributes to store and to push to the device.")] | None = None
+    set_: Annotated[dict[str, Any], Meta(description="Attributes to store; the device is not told.")] | None = None
+    command: CommandAction | None = None
+    data: DataAction | None = None
+    device: (
+        Annotated[str, Meta(description="The device (id) that it is done to; default: the one of the message.")] | None
+    ) = None
+    delay_ms: Annotated[
+        int, Meta(ge=0, le=DELAY_MS, description="How long after the message it is done; also after a restart.")
+    ] = 0
+
+    @property
+    def kinds(self) -> list[ActionKind]:
+        """The kinds whose member is present; of a valid action one."""
+        members: dict[ActionKind, Any] = {
+            "push": self.push, "set": self.set_, "command": self.command, "data": self.data,
+        }  # fmt: skip
+        return [name for name, value in members.items() if value is not None]
+
+
+class MessageRuleBody(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the evaluation of a rule depends on."""
+
+    identifier: str = ""  # the method of the event, or the identifier of the stream; empty: any
+    condition: MessageCondition | None = None
+    actions: tuple[Action, ...]
+
+
+class MessageRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored rule. Its source is either a device type or selected devices."""
+
+    id: str
+    project_id: str
+    name: str
+    descr: str = ""
+    on_message: On
+    type_id: str | None = None
+    device_ids: tuple[str, ...] = ()
+    enabled: bool = True
+    disabled_devices: tuple[str, ...] = ()  # devices of the source on which the rule is disabled
+    body: MessageRuleBody
+    create_time: int  # ms
+    update_time: int  # ms
+    version: int = 1  # incremented by each change
+
+
+class MessageRuleFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Filter of a list of rules; unset members do not narrow it."""
+
+    type_id: str | None = None
+    device_id: str | None = None  # rules whose source includes this device, also by its type
+    on_message: On | None = None
+    enabled: bool | None = None
+    keyword: str | None = None  # part of the name, case-insensitive
+
+
+class RuleTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule has done since it was created. Each is counted in the transaction of its effect."""
+
+    effects: int = 0
+    last_effect_at: int | None = None  # ms
+
+
+def plain_condition(condition: MessageCondition | None) -> Any:
+    """A condition as plain JSON values; None if there is none."""
+    return None if condition is None else msgspec.to_builtins(condition)

@@ -1,0 +1,96 @@
+"""Validation of message rules: finds parts that could never act."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from thingstead.model import limits
+from thingstead.model.alarms.rule import CONDITIONS_COUNT, Condition
+from thingstead.model.alarms.rule_checks import ConditionChecks, Definitions
+from thingstead.model.limits import Problems
+from thingstead.model.message_rules.rule import BODY_BYTES, SERVED, Action, MessageCondition
+from thingstead.model.message_rules.rule_form import MessageRuleForm
+from thingstead.model.values.checking import valid_identifier
+
+
+def check_form(form: MessageRuleForm, definitions: Definitions, problems: Problems) -> None:
+    """Adds every problem of a rule, but those of what it refers to, to ``problems``.
+
+    Args:
+        definitions: the attributes of each device type in the rule's source, by identifier.
+    """
+    problems.name(form.name)
+    problems.descr(form.descr)
+    if form.on not in SERVED:
+        problems.add("on", "rule_kind_unsupported", kind=form.on)
+    if form.identifier:
+        if form.on not in ("event", "data"):
+            problems.add("identifier", "goes_with_event_or_data")
+        elif not valid_identifier(form.identifier):
+            problems.add("identifier", "bad_identifier")
+    if form.if_:
+        if form.on == "data":
+            problems.add("if", "data_without_condition")
+        else:
+            _check_condition(form.if_, definitions if form.on == "after_report" else (), problems)
+    for index, action in enumerate(form.actions):
+        _check_action(action, f"actions[{index}]", problems)
+    if _size(form) > BODY_BYTES:
+        problems.add("actions", "json_too_large", maximum=BODY_BYTES)
+
+
+def _check_condition(condition: MessageCondition, definitions: Definitions, problems: Problems) -> None:
+    checks = ConditionChecks(definitions, problems)
+    checks.tree(msgspec.convert(msgspec.to_builtins(condition), Condition), "if")
+    if checks.nodes > CONDITIONS_COUNT:
+        problems.add("if", "too_many_conditions", maximum=CONDITIONS_COUNT)
+
+
+def _check_action(action: Action, where: str, problems: Problems) -> None:
+    if len(action.kinds) != 1:
+        problems.add(where, "action_of_one_kind")
+        return
+    _check_values(action.push, f"{where}.push", problems)
+    _check_values(action.set_, f"{where}.set", problems)
+    if action.command is not None:
+        if not valid_identifier(action.command.method):
+            problems.add(f"{where}.command.method", "bad_identifier")
+        command_id = action.command.id
+        if command_id is not None and not 0 <= command_id <= limits.COMMAND_ID:
+            problems.add(f"{where}.command.id", "between", minimum=0, maximum=limits.COMMAND_ID)
+    if action.data is not None:
+        if not valid_identifier(action.data.identifier):
+            problems.add(f"{where}.data.identifier", "bad_identifier")
+        _check_body(action, where, problems)
+
+
+def _check_values(values: Mapping[str, Any] | None, where: str, problems: Problems) -> None:
+    if values is None:
+        return
+    if not values:
+        problems.add(where, "empty")
+    for name in values:
+        if not valid_identifier(name):
+            problems.add(f"{where}.{name}", "bad_identifier")
+
+
+def _check_body(action: Action, where: str, problems: Problems) -> None:
+    assert action.data is not None, "whoever calls has checked that"
+    body, kind = action.data.body, action.data.format
+    if kind == "json":
+        return
+    if not isinstance(body, str):
+        problems.add(f"{where}.data.body", "must_be_text")
+    elif kind == "hex":
+        try:
+            bytes.fromhex(body)
+        except ValueError:
+            problems.add(f"{where}.data.body", "message_not_hex")
+
+
+def _size(form: MessageRuleForm) -> int:
+    try:
+        return len(msgspec.json.encode(form.body()))
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        return BODY_BYTES + 1

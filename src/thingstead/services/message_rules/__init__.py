@@ -1,0 +1,1 @@
+"""Message rules: kept, tried, traced, and what they do."""

@@ -1,0 +1,194 @@
+"""Operations on message rules: validation, storage, their results, and test runs."""
+
+from collections.abc import Mapping, Sequence
+
+from thingstead.clock import Clock
+from thingstead.errors import Conflict, NotFound
+from thingstead.model import ids, limits
+from thingstead.model.device import Device, Page
+from thingstead.model.device_type import AttributeDefinition
+from thingstead.model.limits import Problems
+from thingstead.model.message_rules.rule import (
+    RULES_COUNT,
+    RULES_OF_SOURCE_COUNT,
+    MessageRule,
+    MessageRuleFilter,
+)
+from thingstead.model.message_rules.rule_checks import check_form
+from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch, form_of, patched
+from thingstead.services.message_rules.runner import RuleRunner
+from thingstead.storage.base import Store
+from thingstead.wire.rules.message_rules import MessageRuleStatistics, MessageRuleTrace, RuleEffect, RuleEvaluation
+
+
+class MessageRuleService:
+    """Operations on message rules. A change is committed, and in effect, when its coroutine returns."""
+
+    def __init__(self, store: Store, clock: Clock, runner: RuleRunner) -> None:
+        self._store = store
+        self._clock = clock
+        self.runner = runner
+        self._triggers = runner.triggers
+
+    async def create(self, project_id: str, form: MessageRuleForm) -> MessageRule:
+        """Creates a rule.
+
+        Raises:
+            InvalidInput: names every part that is invalid or refers to an unknown object.
+            Conflict: the project, or the source, has reached its limit of rules.
+        """
+        await self.check(project_id, form)
+        if await self._store.message_rules.count(project_id) >= RULES_COUNT:
+            raise Conflict("too_many_message_rules", maximum=RULES_COUNT)
+        await self._check_source(project_id, form)
+        rule = self.rule_of(project_id, ids.new_id(), form)
+        await self._store.message_rules.create(rule)
+        self._triggers.put(rule)
+        return rule
+
+    async def get(self, project_id: str, rule_id: str) -> MessageRule:
+        """Raises NotFound for an unknown rule."""
+        return await self._store.message_rules.get(project_id, rule_id)
+
+    async def list_page(
+        self, project_id: str, rule_filter: MessageRuleFilter, page: Page
+    ) -> tuple[list[MessageRule], int]:
+        """One page of rules, oldest first, and the number of matches."""
+        return await self._store.message_rules.list_page(project_id, rule_filter, page)
+
+    async def update(self, project_id: str, rule_id: str, patch: MessageRulePatch) -> MessageRule:
+        """Changes the given members. Actions that already wait for their time are done as they were.
+
+        Raises:
+            NotFound, InvalidInput, Conflict: as :meth:`create`; or another version.
+        """
+        before = await self.get(project_id, rule_id)
+        form = patched(form_of(before), patch)
+        await self.check(project_id, form)
+        if (form.type or None, set(form.devices)) != (before.type_id, set(before.device_ids)):
+            await self._check_source(project_id, form, rule_id)
+        await self._store.message_rules.replace(self.rule_of(project_id, rule_id, form, before), patch.version or None)
+        return await self._loaded(project_id, rule_id)
+
+    async def delete(self, project_id: str, rule_id: str) -> None:
+        """Removes a rule. Its actions that wait for their time are not done."""
+        await self._store.message_rules.delete(project_id, rule_id)
+        self._triggers.drop(rule_id)
+
+    async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
+        """Disables a rule for one device of its source, or enables it again."""
+        limits.require_id(device_id, "no_such_device")
+        await self._store.message_rules.set_exception(project_id, rule_id, device_id, enabled=enabled)
+        await self._loaded(project_id, rule_id)
+
+    async def statistics(self, project_id: str, rule_id: str) -> MessageRuleStatistics:
+        """What a rule came to."""
+        totals = await self._store.message_rules.totals(project_id, rule_id)
+        rule = self._triggers.index.rules.get(rule_id)
+        outcomes: dict[str, int] = {}
+        if rule is not None:
+            counted = {"condition": rule.unmet, "no_attribute": rule.absent, **rule.outcomes}
+            outcomes = {outcome: count for outcome, count in counted.items() if count}
+        return MessageRuleStatistics(
+            seen=0 if rule is None else rule.seen,
+            matched=0 if rule is None else rule.matched,
+            outcomes=outcomes,
+            effects=totals.effects,
+            last_effect_at=totals.last_effect_at,
+        )
+
+    async def trace(self, project_id: str, rule_id: str, device_id: str | None = None) -> MessageRuleTrace:
+        """The last evaluations of a rule, or those of one device among them."""
+        stored = await self.get(project_id, rule_id)
+        rule = self._triggers.index.rules.get(rule_id)
+        found = [] if rule is None else rule.evaluations()
+        items = [
+            RuleEvaluation(
+                ts=each.ts,
+                device_id=each.device_id,
+                message_id=each.message_id,
+                version=each.version,
+                values=each.values,
+                outcome=each.outcome or "",
+                detail=each.detail,
+                effects=[RuleEffect(**effect) for effect in each.effects],
+            )
+            for each in found
+            if device_id is None or each.device_id == device_id
+        ]
+        return MessageRuleTrace(enabled=stored.enabled, items=items)
+
+    async def check(self, project_id: str, form: MessageRuleForm) -> None:
+        """Raises InvalidInput with every part of a rule that is invalid or refers to an unknown object."""
+        problems = Problems()
+        definitions = await self._definitions(project_id, form, problems)
+        check_form(form, definitions, problems)
+        for index, action in enumerate(form.actions):
+            if action.device is not None and await self._find_device(project_id, action.device) is None:
+                problems.add(f"actions[{index}].device", "not_in_project")
+        problems.refuse()
+
+    async def _loaded(self, project_id: str, rule_id: str) -> MessageRule:
+        """The stored rule, put into effect."""
+        rule = await self.get(project_id, rule_id)
+        self._triggers.put(rule)
+        return rule
+
+    async def _check_source(self, project_id: str, form: MessageRuleForm, rule_id: str | None = None) -> None:
+        """Raises Conflict if a source would have too many rules, whose number bounds the cost of a report."""
+        others = await self._store.message_rules.count_of_source(project_id, form.type or None, form.devices, rule_id)
+        if others >= RULES_OF_SOURCE_COUNT:
+            raise Conflict("too_many_rules_of_source", maximum=RULES_OF_SOURCE_COUNT)
+
+    async def _definitions(
+        self, project_id: str, form: MessageRuleForm, problems: Problems
+    ) -> Sequence[Mapping[str, AttributeDefinition]]:
+        """Definitions of the types in the source."""
+        if bool(form.type) is bool(form.devices):
+            if form.type:
+                problems.add("type", "cannot_be_combined", other="devices")
+            else:
+                problems.add("type", "type_or_devices")
+            return ()
+        type_ids = {form.type} if form.type else set()
+        for index, device_id in enumerate(form.devices):
+            device = await self._find_device(project_id, device_id)
+            if device is None:
+                problems.add(f"devices[{index}]", "not_in_project")
+            elif device.type_id is not None:
+                type_ids.add(device.type_id)
+        found = []
+        for type_id in sorted(each for each in type_ids if each):
+            try:
+                device_type = await self._store.device_types.get(project_id, type_id)
+            except NotFound:
+                problems.add("type", "not_in_project")
+                continue
+            found.append({each.identifier: each for each in device_type.functions.attributes})
+        return found
+
+    async def _find_device(self, project_id: str, device_id: str) -> Device | None:
+        try:
+            return await self._store.devices.get(project_id, device_id)
+        except NotFound:
+            return None
+
+    def rule_of(
+        self, project_id: str, rule_id: str, form: MessageRuleForm, before: MessageRule | None = None
+    ) -> MessageRule:
+        """The rule that a checked form describes."""
+        now = self._clock.now_ms()
+        return MessageRule(
+            id=rule_id,
+            project_id=project_id,
+            name=form.name,
+            descr=form.descr,
+            on_message=form.on,
+            type_id=form.type or None,
+            device_ids=tuple(dict.fromkeys(form.devices)),
+            enabled=form.enabled,
+            disabled_devices=before.disabled_devices if before is not None else (),
+            body=form.body(),
+            create_time=before.create_time if before is not None else now,
+            update_time=now,
+        )

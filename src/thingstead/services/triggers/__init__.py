@@ -1,0 +1,1 @@
+"""Message rules matched to messages: index, conditions, and the work that goes into the commit of a message."""

@@ -1,0 +1,224 @@
+"""Matches messages to the message rules of their device, and puts what the rules have to do into the commit of the
+message.
+
+The work of a commit is a row of the same transaction, so that a message and what follows from it are on disk together.
+After the commit it is handed to :attr:`Triggers.on_work`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from thingstead.clock import Clock
+from thingstead.model.device import Device
+from thingstead.model.ids import new_id
+from thingstead.model.message_rules.rule import (
+    DELAYED_COUNT,
+    DEPTH,
+    LATE_MS,
+    RULE_DEVICE_RATE,
+    RULE_RATE,
+    RULES_PER_MESSAGE,
+    MessageRule,
+    Outcome,
+)
+from thingstead.model.message_rules.work import Cause, Work, WorkItem
+from thingstead.model.report import EventRecord, Report
+from thingstead.rules.message_rules import holds, misled
+from thingstead.services.shared.excerpts import EXCERPT_BYTES
+from thingstead.services.shared.rate_limit import TokenBuckets
+from thingstead.services.triggers.index import DeviceTriggers, TriggerIndex, concerns
+from thingstead.services.triggers.trace import Evaluation, TriggerRule
+from thingstead.storage.base import Commit, Store
+
+ITEMS_PER_WORK = 100  # more of one commit are work of their own
+FROM_DEVICE = ("report", "series")  # sources of attributes that rules listen to
+_ABSENT = object()
+_SHORT = frozenset({int, float, bool, type(None)})
+
+
+class PendingWork:
+    """Work of a commit, with the evaluations that it came from, in the same order."""
+
+    __slots__ = ("evaluations", "items", "work")
+
+    def __init__(self, work_id: int) -> None:
+        self.items: list[WorkItem] = []
+        self.evaluations: list[Evaluation] = []
+        self.work = Work(work_id, 0, self.items)
+
+
+class Triggers:
+    """The rules in memory. Nothing happens until :meth:`put` adds one.
+
+    Attributes:
+        on_work: called after a commit with the work that it contains.
+        on_change: called after rules of these devices were changed, to look them up again.
+        waiting: items that are not done yet.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._now_ms = clock.now_ms
+        self.index = TriggerIndex()
+        self.on_work: Callable[[PendingWork], None] = lambda work: None
+        self.on_change: Callable[[Callable[[Device], bool]], None] = lambda concerned: None
+        self.waiting = 0
+        self._rates = TokenBuckets(clock, RULE_RATE, 1 / RULE_RATE)
+        self._device_rates = TokenBuckets(clock, RULE_DEVICE_RATE, 1 / RULE_DEVICE_RATE)
+        self._commit: Commit | None = None  # the newest, to which _pending belongs
+        self._pending: PendingWork | None = None
+        self._last_id = 0
+
+    # Rules
+
+    def put(self, rule: MessageRule) -> None:
+        """Adds, replaces or (if it is disabled) removes a rule."""
+        before = self.index.rules.get(rule.id)
+        if rule.enabled:
+            self.index.put(rule)
+        else:
+            self.index.drop(rule.id)
+        if before is not None:
+            self.on_change(concerns(before.rule))
+        self.on_change(concerns(rule))
+
+    def drop(self, rule_id: str) -> None:
+        """Removes a rule."""
+        before = self.index.drop(rule_id)
+        if before is not None:
+            self.on_change(concerns(before))
+
+    # Messages
+
+    def reports(self, device: Device, triggers: DeviceTriggers, commit: Commit, reports: Sequence[Report]) -> None:
+        """Evaluates reports that were just added to ``commit``. Most reports meet no condition, so that nothing is made
+        for them."""
+        for report in reports:
+            if report.source != "report" and self._left_out(triggers, report):
+                continue
+            attributes = report.attributes
+            acting: list[TriggerRule] | None = None
+            for attribute, test, operand, rule in triggers.reports:
+                value: Any = None
+                if attribute is None:
+                    met = test(attributes, operand)
+                else:
+                    value = attributes.get(attribute, _ABSENT)
+                    if value is _ABSENT:
+                        rule.absent += 1
+                        continue
+                    try:
+                        met = test(value, operand)
+                    except TypeError:  # another type
+                        met = False
+                if met and (attribute is None or not misled(value, operand)):
+                    acting = [rule] if acting is None else [*acting, rule]
+                else:
+                    rule.unmet += 1
+                    rule.missed.append((report.ts, device.id, value if type(value) in _SHORT else _shortened(value)))
+            if acting is not None:
+                self._act(device, acting, commit, attributes, new_id() + new_id())
+
+    def event(self, device: Device, triggers: DeviceTriggers, commit: Commit, event: EventRecord) -> None:
+        """Evaluates an event that was just added to ``commit``."""
+        acting = [rule for rule in triggers.events if self._meets(device, rule, event.method, event.params)]
+        if acting:
+            self._act(device, acting, commit, event.params, event.id)
+
+    def data(self, device: Device, triggers: DeviceTriggers, commit: Commit, identifier: str) -> None:
+        """Evaluates custom data that was just added to ``commit``."""
+        acting = [rule for rule in triggers.data if self._meets(device, rule, identifier, {})]
+        if acting:
+            self._act(device, acting, commit, {}, new_id() + new_id())
+
+    def next_id(self) -> int:
+        """An id of work, greater than those before."""
+        self._last_id = max(self._last_id + 1, self._now_ms() * 1000)
+        return self._last_id
+
+    def ids_used(self, last_id: int) -> None:
+        """Tells the greatest id of stored work."""
+        self._last_id = max(self._last_id, last_id)
+
+    def _left_out(self, triggers: DeviceTriggers, report: Report) -> bool:
+        """Whether a report with its own timestamp, or from elsewhere, is not evaluated."""
+        if report.source not in FROM_DEVICE:
+            return True
+        late = report.received_at - report.ts > LATE_MS
+        if late:
+            for *_, rule in triggers.reports:
+                rule.outcomes["late"] += 1
+        return late
+
+    def _meets(self, device: Device, rule: TriggerRule, identifier: str, values: dict[str, Any]) -> bool:
+        wanted = rule.rule.body.identifier
+        if wanted and wanted != identifier:
+            return False
+        found = holds(rule.compiled, values)
+        if found is None:
+            rule.absent += 1
+        elif not found:
+            rule.unmet += 1
+            value = values.get(rule.compiled.attribute or "")
+            rule.missed.append((self._now_ms(), device.id, _shortened(value)))
+        return found is True
+
+    def _act(
+        self, device: Device, rules: Sequence[TriggerRule], commit: Commit, values: dict[str, Any], message_id: str,
+        cause: Cause | None = None,
+    ) -> None:  # fmt: skip
+        now = self._now_ms()
+        origin = cause or Cause(message_id)
+        for count, rule in enumerate(rules):
+            rule.matched += 1
+            outcome = self._refusal(rule, device, origin, count)
+            read = {name: _shortened(value) for name, value in rule.values_of(values).items()}
+            evaluation = Evaluation(now, device.id, message_id, rule.rule.version, read, outcome)
+            rule.note(evaluation)
+            if outcome is None:
+                caused = Cause(origin.message_id, (*origin.rule_ids, rule.rule.id))
+                pending = self._work_of(commit)
+                pending.items.append(WorkItem(device.project_id, device.id, rule.rule.id, now, caused))
+                pending.evaluations.append(evaluation)
+                self.waiting += 1
+
+    def _refusal(self, rule: TriggerRule, device: Device, cause: Cause, before: int) -> Outcome | None:
+        """Why a rule does not act on a message that meets its condition."""
+        rule_id = rule.rule.id
+        if rule_id in cause.rule_ids:
+            return "loop"
+        if cause.depth >= DEPTH:
+            return "depth"
+        if before >= RULES_PER_MESSAGE:
+            return "too_many_rules"
+        if self.waiting >= DELAYED_COUNT:
+            return "full"
+        if self._device_rates.take((rule_id, device.id)) is None or self._rates.take(rule_id) is None:
+            return "rate"
+        return None
+
+    def _work_of(self, commit: Commit) -> PendingWork:
+        """Where work of a commit is added."""
+        pending = self._pending
+        if commit is not self._commit or pending is None or len(pending.items) >= ITEMS_PER_WORK:
+            pending = self._pending = PendingWork(self.next_id())
+            self._commit = commit
+            self._store.message_rules.append_work(pending.work)
+            commit.on_done(lambda error, pending=pending: self._ended(pending, error))  # type: ignore[misc]
+        return pending
+
+    def _ended(self, pending: PendingWork, error: Exception | None) -> None:
+        if error is None:
+            self.on_work(pending)
+            return
+        self.waiting -= len(pending.items)
+        for evaluation in pending.evaluations:  # the device was not acknowledged, and sends it again
+            evaluation.outcome, evaluation.detail = "refused", "the message could not be stored"
+
+
+def _shortened(value: Any) -> Any:
+    """A value as a trace keeps it."""
+    if type(value) in _SHORT:
+        return value
+    text = value if isinstance(value, str) else repr(value)[: EXCERPT_BYTES + 1]
+    return text if len(text) <= EXCERPT_BYTES else f"{text[:EXCERPT_BYTES]}…"

@@ -1,0 +1,25 @@
+"""Parts of the story of the audit log: what leaves no row, and message rules."""
+
+from typing import Any
+
+# What changes nothing that people set up: tokens are not kept, and tests and previews are not either.
+CHANGES_NOTHING = {
+    "POST /api/v1/access_token",
+    "POST /api/v1/admin_login",
+    "POST /api/v1/alarm_rule_test",
+    "POST /api/v1/message_rule_test",
+    "POST /api/v1/retention_test",
+    "POST /api/v1/notify_group/{notify_group_id}/test",
+    "PUT /api/v1/admin/preferences",  # one's own
+}
+
+
+async def set_up_message_rules(story: Any, device_id: str) -> None:
+    rule = {"name": "seen", "on": "event", "devices": [device_id], "actions": [{"set": {"seen": True}}]}
+    rule_id = (await story.does("POST", "message_rule", rule, row="message_rule create"))["id"]
+    path = f"message_rule/{{message_rule_id:{rule_id}}}"
+    await story.does("PUT", path, {"name": "noted"}, row="message_rule update")
+    switch = f"{path}/device/{{device_id:{device_id}}}"
+    await story.does("PUT", switch, {"enabled": False}, row="message_rule disable_for_device")
+    await story.does("PUT", switch, {"enabled": True}, row="message_rule enable_for_device")
+    await story.does("DELETE", path, row="message_rule remove")

@@ -1,0 +1,160 @@
+"""The path of a message rule: a message over MQTT, its effects on MQTT and in the API, and what a killed server leaves
+behind."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.project_api import ProjectApi
+from tests.raw_device import RawDevice, publish_packet
+from tests.running import Running, disk_held, eventually
+from tests.server_process import StartServer
+
+HOT = {"attribute": "t", "op": ">", "value": 30}
+DEVICES = 8
+EVENTS = b"".join(publish_packet(n, b'{"method":"counted","params":{}}', f"event/report/{n}") for n in range(1, 6))
+
+
+def add_rule(running: Running, *actions: Any, **members: Any) -> str:
+    body = {"name": "Fan", "on": "after_report", "devices": [running.device_id], "actions": actions, **members}
+    return str(running.api.call("POST", "/message_rule", json=body)["id"])
+
+
+def effects(api: ProjectApi, rule_id: str) -> int:
+    count: int = api.call("GET", f"/message_rule/{rule_id}/statistics")["effects"]
+    return count
+
+
+def newest(api: ProjectApi, rule_id: str) -> Any:
+    return api.call("GET", f"/message_rule/{rule_id}/trace")["items"][0]
+
+
+def test_a_report_that_meets_the_condition_has_every_kind_of_effect(running: Running) -> None:
+    other = running.api.create_device()
+    rule_id = add_rule(
+        running,
+        {"push": {"fan": True}},
+        {"set": {"alerts": 1}, "device": other.device_id},
+        {"command": {"method": "beep", "params": {"times": 2}}},
+        {"data": {"identifier": "stream", "format": "json", "body": {"on": 1}}},
+        **{"if": HOT},
+    )
+    with running.device() as device:
+        device.report({"t": 20})
+        device.report({"t": 31})
+        assert device.next("attributes/push") == {"fan": True}
+        assert device.next("command/send/1000") == {"method": "beep", "params": {"times": 2}, "id": 1000}
+        assert device.next("data/stream/set") == {"on": 1}
+    assert running.api.attributes(running.device_id) == {"t": 31, "fan": True}
+    assert running.api.attributes(other.device_id) == {"alerts": 1}
+    evaluations = running.api.call("GET", f"/message_rule/{rule_id}/trace")["items"]
+    assert [(each["outcome"], each["values"]) for each in evaluations] == [
+        ("acted", {"t": 31}),
+        ("condition", {"t": 20}),
+    ]
+    assert [effect["action"] for effect in evaluations[0]["effects"]] == ["push", "set", "command", "data"]
+    statistics = running.api.call("GET", f"/message_rule/{rule_id}/statistics")
+    assert (statistics["seen"], statistics["matched"], statistics["effects"]) == (2, 1, 4)
+    assert statistics["outcomes"] == {"acted": 1, "condition": 1}
+
+
+def test_events_and_custom_data_have_effects(running: Running) -> None:
+    opened = {"attribute": "by", "op": "!=", "value": "owner"}
+    add_rule(running, {"push": {"door": "open"}}, on="event", identifier="opened", **{"if": opened})
+    add_rule(running, {"push": {"heard": True}}, on="data", identifier="stream")
+    with running.device() as device:
+        device.report({"method": "closed", "params": {"by": "guest"}}, "event/report/1")
+        device.report({"method": "opened", "params": {"by": "owner"}}, "event/report/2")
+        device.report({"method": "opened", "params": {"by": "guest"}}, "event/report/3")
+        assert device.next("attributes/push") == {"door": "open"}
+        device.report("hello", "data/stream")
+        assert device.next("attributes/push") == {"heard": True}
+        assert device.received.empty() or "attributes/push" not in dict(device.received.queue)
+
+
+def test_a_rule_acts_on_a_device_ten_times_a_second(running: Running) -> None:
+    rule_id = add_rule(running, {"set": {"seen": True}})
+    with RawDevice(running.server.mqtt_port, running.certificate) as device:
+        device.send(b"".join(publish_packet(number, b'{"n":1}') for number in range(1, 201)))
+        for _ in range(200):
+            device.receive_packet()
+    path = f"/message_rule/{rule_id}/statistics"
+    eventually(lambda: sum(running.api.call("GET", path)["outcomes"].values()) == 200)
+    statistics = running.api.call("GET", path)
+    assert statistics["outcomes"]["rate"] > 100
+    assert statistics["effects"] == statistics["outcomes"]["acted"] > 0
+
+
+def test_a_device_for_which_a_rule_is_disabled_is_left_alone(running: Running) -> None:
+    rule_id = add_rule(running, {"push": {"fan": True}})
+    switch = f"/message_rule/{rule_id}/device/{running.device_id}"
+    running.api.call("PUT", switch, json={"enabled": False})
+    with running.device() as device:
+        device.report({"t": 1})
+        assert running.api.call("GET", f"/message_rule/{rule_id}/statistics")["seen"] == 0
+        running.api.call("PUT", switch, json={"enabled": True})
+        device.report({"t": 2})
+        assert device.next("attributes/push") == {"fan": True}
+
+
+def test_custom_data_for_a_device_without_a_connection_waits_for_it(running: Running) -> None:
+    absent = running.api.create_device()
+    rule_id = add_rule(running, {"data": {"identifier": "stream", "body": {"late": True}}, "device": absent.device_id})
+    with running.device() as device:
+        device.report({"t": 1})
+    assert effects(running.api, rule_id) == 0
+    with Running(running.server, running.credentials, running.api, absent).device() as device:
+        assert device.next("data/stream/set") == {"late": True}
+
+
+def test_a_delayed_action_is_done_once_after_a_kill(running: Running, start_server: StartServer) -> None:
+    rule_id = add_rule(running, {"set": {"later": True}, "delay_ms": 1_500})
+    with running.device() as device:
+        device.report({"t": 1})
+    eventually(lambda: newest(running.api, rule_id)["outcome"] == "acted")
+    assert newest(running.api, rule_id)["effects"][0]["outcome"] == "delayed"
+    running.server.kill()
+    server = start_server()
+    with ProjectApi(server.url, running.credentials) as api:
+        eventually(lambda: effects(api, rule_id) == 1)
+        assert api.attributes(running.device_id) == {"t": 1, "later": True}
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_every_stored_event_has_its_effect_once_across_kills(
+    running: Running, start_server: StartServer, held: bool
+) -> None:
+    """Killed anywhere between the event and its effect; and while the store cannot write."""
+    devices = [running.certificate, *(running.api.create_device() for _ in range(DEVICES - 1))]
+    rule_id = add_rule(
+        running,
+        {"command": {"method": "count", "wait_ms": 600_000}},
+        on="event",
+        devices=[device.device_id for device in devices],
+    )
+    server = running.server
+    for _ in range(2):
+        with ExitStack() as stack:
+            connected = [stack.enter_context(RawDevice(server.mqtt_port, each)) for each in devices]
+            if held:
+                stack.enter_context(disk_held(server.data_dir))
+            for device in connected:
+                device.send(EVENTS)
+            if not held:
+                connected[-1].receive_packet()  # the others are anywhere
+            server.kill()
+        server = start_server()
+    with ProjectApi(server.url, running.credentials) as api:
+        stored = [len(rows(api, f"/device/{each.device_id}/event_logs")) for each in devices]
+        assert held or sum(stored) > 0
+        eventually(lambda: effects(api, rule_id) >= sum(stored))
+        assert effects(api, rule_id) == sum(stored)
+        assert [len(rows(api, f"/device/{each.device_id}/command_logs")) for each in devices] == stored
+    assert server.stop() == 0
+
+
+def rows(api: ProjectApi, path: str) -> list[Any]:
+    found: list[Any] = api.call("GET", f"{path}?page_records=100")["items"]
+    return found
