@@ -12,6 +12,7 @@ from tests.storage.test_full_disk import nothing_can_be_written
 from thingstead.errors import NotAuthenticated, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
+from thingstead.services.presence import presence
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.shared.commits import settled
 
@@ -68,6 +69,26 @@ async def test_a_device_whose_log_in_is_given_up_while_it_is_stored_comes_online
         await workshop.presence.close(device, str(number), "the log-in failed")
         assert not await online(workshop, device)
     assert heard in ([True, False] * count for count in range(5))
+
+
+async def test_of_many_sessions_that_an_earlier_run_left_each_ends_before_its_device_connects_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "TOLD_AT_START", 2)
+    monkeypatch.setattr(presence, "ENDED_AT_ONCE", 2)
+    devices = [await workshop.add_device() for _ in range(7)]
+    for device in devices:
+        await workshop.store.presence.open_session(device.number, session(f"old {device.number}"))
+    heard: dict[str, list[bool]] = {device.id: [] for device in devices}
+    workshop.bus.subscribe(PresenceChanged, lambda news: heard[news.device_id].append(news.online))
+    service = PresenceService(workshop.store, workshop.bus, workshop.clock, workshop.logs, "node1")
+    assert await service.recover() == 7
+    assert [await online(workshop, device) for device in devices] == [False] * 7
+    assert sum(map(len, heard.values())) < 7
+    await asyncio.gather(*(service.open(device, session(f"new {device.number}")) for device in devices[::2]))
+    await service.tell_left()
+    await service.stop()
+    assert list(heard.values()) == [[False, True], [False]] * 3 + [[False, True]]
 
 
 async def test_a_takeover_is_one_event_and_the_old_session_ends_unheard(workshop: Workshop) -> None:

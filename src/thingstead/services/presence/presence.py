@@ -37,6 +37,7 @@ INSTANTS_KEPT = 50_000  # devices whose newest change is cached
 UNKNOWN_KEPT = 10_000  # projects whose newest log-in with an unknown AccessToken is in memory
 RETRY_S = 2.0  # delay before ends of sessions that could not be stored are retried …
 ENDED_AT_ONCE = 200  # … so many concurrently
+TOLD_AT_START = 1_000  # ends of sessions of an earlier run that are told before anybody can connect
 WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # per device: a conflict may last for days
 
 
@@ -71,20 +72,45 @@ class PresenceService:
         self._instants: Lru[int, int] = Lru(INSTANTS_KEPT)  # of the newest change, by device number
         self._unknown: Lru[str, UnknownLogIn] = Lru(UNKNOWN_KEPT)  # by project id
         self._opening: dict[str, asyncio.Future[None]] = {}  # sessions that are being stored, by their id
+        self._left: dict[int, str] = {}  # by device number: sessions of an earlier run whose ends are not told yet
+        self._telling = Repeating("news of sessions of an earlier run", self.tell_left, RETRY_S, at_start=True)
         self._unended: dict[int, _End] = {}  # ended sessions that are still stored, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
         self.previous_key_log_ins = 0  # with the previous ProjectKey, after a rotation
 
     async def recover(self) -> int:
         """Ends the sessions that an earlier run of this node left. Call it at the start, before any device connects.
-        Returns their number."""
-        left = await self._store.presence.clear_node(self.node)
-        for number, session_id in left:
-            device = await self._store.devices.find_by_number(number)
-            if device is not None:
-                await self._read_instant(device)
-                self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
-        return len(left)
+        Returns their number. On return all of them have ended; of more than :data:`TOLD_AT_START` the news of some
+        follow in the background, each before its device comes online again."""
+        self._left = dict(await self._store.presence.clear_node(self.node))
+        count = len(self._left)
+        for _ in range(0, min(count, TOLD_AT_START), ENDED_AT_ONCE):
+            await self._tell_some()
+        if self._left:
+            self._telling.start()
+        return count
+
+    async def tell_left(self) -> None:
+        """Tells the ends of the sessions that an earlier run left, as far as they are not told."""
+        while self._left:
+            await self._tell_some()
+
+    async def _tell_some(self) -> None:
+        some = list(islice(self._left, ENDED_AT_ONCE))
+        await asyncio.gather(*map(self._tell_left, some))
+
+    async def _tell_left(self, number: int) -> None:
+        device = await self._store.devices.find_by_number(number)
+        if device is None:
+            self._left.pop(number, None)
+        else:
+            await self._read_instant(device)
+            self._tell_restart(device)
+
+    def _tell_restart(self, device: Device) -> None:
+        session_id = self._left.pop(device.number, None)
+        if session_id is not None:  # it was not told meanwhile, because the device connected
+            self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
 
     async def authenticate(
         self, access_token: str, project_key: str, remote_host: str, plane: Plane = "mqtt"
@@ -142,6 +168,7 @@ class PresenceService:
     async def _open(self, device: Device, session: DeviceSession) -> None:
         first = await self._is_first(device, session)
         await self._read_instant(device)
+        self._tell_restart(device)
         replaced = await self._store.presence.open_session(device.number, session)
         if first:
             log.info(
@@ -213,6 +240,7 @@ class PresenceService:
 
     async def stop(self) -> None:
         """Stops the retries. The next start ends the remaining sessions."""
+        await self._telling.close()
         await self._retry.close()
 
     def _tell_end(self, device: Device, session_id: str, reason: str, at: int) -> None:
