@@ -133,6 +133,26 @@ CATALOG: dict[str, MetricInfo] = {
             "thingstead_packings_failed_total", "counter", "Failed attempts to pack reports; they are repeated."
         ),
         MetricInfo("thingstead_damaged_pages_met_total", "counter", "Reads and writes that failed at a damaged page."),
+        MetricInfo(
+            "thingstead_function_calls_total",
+            "counter",
+            "Calls of cloud functions, by how they ended.",
+            ("outcome",),
+        ),
+        MetricInfo(
+            "thingstead_function_call_seconds",
+            "histogram",
+            "Duration of calls of functions, with their wait for a worker.",
+        ),
+        MetricInfo("thingstead_function_calls_waiting", "gauge", "Calls of functions that wait for a worker."),
+        MetricInfo("thingstead_function_calls_waiting_bytes", "gauge", "Memory of these calls, approximately."),
+        MetricInfo("thingstead_functions_off", "gauge", "Functions that are switched off because they failed."),
+        MetricInfo("thingstead_function_workers_started_total", "counter", "Worker processes of functions started."),
+        MetricInfo(
+            "thingstead_function_workers_killed_total",
+            "counter",
+            "Worker processes killed because a function did not end.",
+        ),
         MetricInfo("thingstead_alarm_rules", "gauge", "Enabled alarm rules."),
         MetricInfo(
             "thingstead_alarm_rules_failing", "gauge", "Enabled rules that cannot be evaluated on at least one device."

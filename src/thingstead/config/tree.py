@@ -14,6 +14,7 @@ from thingstead.config.settings import (
     ApiSettings,
     AppSettings,
     ClusterSettings,
+    FunctionSettings,
     MqttSettings,
     NotifySettings,
     PublicSettings,
@@ -113,6 +114,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     notify: NotifySettings = NotifySettings()
     storage: StorageSettings = StorageSettings()
     cluster: ClusterSettings = ClusterSettings()
+    functions: FunctionSettings = FunctionSettings()
 
     @property
     def data_path(self) -> Path:

@@ -9,6 +9,7 @@ from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.errors import Unavailable
 from thingstead.metrics import Metrics
 from thingstead.mqtt.budget import Budget
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
@@ -30,6 +31,7 @@ def read_metric_sources(
         "thingstead_certificate_not_after_timestamp_seconds",
         lambda: {(setting,): until_s for setting, until_s in certificate_expiries().items()},
     )
+    _read_functions(metrics, platform.functions)
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_node_active", lambda: 1)
@@ -105,6 +107,16 @@ class RowCounts:
             self.devices = await self._store.devices.count_all()
             self.online = await self._store.presence.count_all()
             self.browser_sessions = await self._store.browser_sessions.count()
+
+
+def _read_functions(metrics: Metrics, functions: FunctionPool) -> None:
+    metrics.read("thingstead_function_calls_total", lambda: {(key,): n for key, n in functions.outcomes.items()})
+    metrics.read("thingstead_function_call_seconds", lambda: functions.durations)
+    metrics.read("thingstead_function_calls_waiting", lambda: functions.waiting)
+    metrics.read("thingstead_function_calls_waiting_bytes", lambda: functions.waiting_bytes)
+    metrics.read("thingstead_functions_off", lambda: functions.off)
+    metrics.read("thingstead_function_workers_started_total", lambda: functions.starts)
+    metrics.read("thingstead_function_workers_killed_total", lambda: functions.kills)
 
 
 def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:

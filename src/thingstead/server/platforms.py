@@ -28,6 +28,7 @@ from thingstead.services.console.desk import DeskService
 from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.csv_export import CsvExport
@@ -106,6 +107,7 @@ def build_platform(
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
+        functions=FunctionPool(config.functions),
         clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
         control=control,
         presence=presence,
@@ -175,6 +177,7 @@ async def close_services(platform: Platform) -> None:
     await within("message rules", platform.message_rules.runner.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)
+    await within("functions", platform.functions.close)
     await within("alarms", platform.alarms.engine.close)
     await within("notify", platform.notify.dispatcher.close)
     await within("message statistics", platform.message_stat.close)

@@ -18,6 +18,7 @@ from thingstead.services.console.desk import DeskService
 from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
 from thingstead.services.history.csv_export import CsvExport
@@ -65,6 +66,7 @@ class Platform:
     retention: RetentionService
     history_import: HistoryImportService
     ingest: IngestService
+    functions: FunctionPool
     clock_watch: ClockWatch
     control: ControlService
     presence: PresenceService

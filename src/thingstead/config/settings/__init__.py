@@ -4,6 +4,7 @@ from thingstead.config.settings.account import AccountSettings
 from thingstead.config.settings.app import AppSettings
 from thingstead.config.settings.cluster import ClusterSettings
 from thingstead.config.settings.declaring import about
+from thingstead.config.settings.functions import FunctionSettings
 from thingstead.config.settings.http import ApiSettings
 from thingstead.config.settings.mqtt import MqttSettings
 from thingstead.config.settings.notify import NotifySettings
@@ -16,6 +17,7 @@ __all__ = [
     "ApiSettings",
     "AppSettings",
     "ClusterSettings",
+    "FunctionSettings",
     "MqttSettings",
     "NotifySettings",
     "PublicSettings",
