@@ -249,14 +249,38 @@ async def test_a_database_that_does_not_exist_is_refused_and_a_password_shown_no
 @pytest.mark.parametrize(
     ("database", "problem"),
     [
-        ("postgresql://[::1", "is not an address of PostgreSQL"),
-        ("thingstead.example.com", "is not an address of PostgreSQL"),
+        ("postgresql://[::1", "must be an address of PostgreSQL"),
+        ("thingstead.example.com", "must be an address of PostgreSQL"),
+        ("postgresql://user@host/name?sslmod=require", 'parameter: "sslmod"'),
         ("postgresql://user@host", "must name the database"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused(database: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         database_conninfo(database)
+
+
+@pytest.mark.parametrize(
+    "password", ["se@cret", "se/cret", "se/cr@et", "se?cret", "se%zzcret", "se#cr/et", "@cret", "se@cr@et"]
+)
+@pytest.mark.parametrize("form", ["postgresql://user:{}@host/name", "mysql://user:{}@host/name", "host=h password {}"])
+def test_a_password_that_is_not_encoded_is_refused_and_no_part_of_it_shown(form: str, password: str) -> None:
+    with pytest.raises(ConfigError, match="must be percent-encoded") as refused:
+        database_conninfo(form.format(password))
+    assert "cr" not in refused.value.message.replace("percent-encoded", "")
+
+
+@pytest.mark.parametrize(
+    ("database", "description"),
+    [
+        ("postgresql://u:p%40ss%2F@[::1]:5433/name", "[::1]:5433/name"),
+        ("postgresql://u@%2Frun%2Fpostgresql/name", "/run/postgresql:5432/name"),
+        ("postgresql:///name?host=/run/postgresql&user=u", "/run/postgresql:5432/name"),
+        ("host=a,b dbname=name password='p@ss/w:rd#1'", "a,b:5432/name"),
+    ],
+)
+def test_a_database_is_described_without_user_and_password(database: str, description: str) -> None:
+    assert described(database_conninfo(database)) == description
 
 
 async def test_a_claim_succeeds_where_it_may_not_end_the_connections_of_the_node_before(

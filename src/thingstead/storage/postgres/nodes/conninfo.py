@@ -1,5 +1,6 @@
 """The address of a database, with its password from a file."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from thingstead.errors import ConfigError
 
 CONNECT_TIMEOUT_S = 3
+SCHEMES = ("postgresql", "postgres")
+UNKNOWN_PARAMETER = "invalid URI query parameter"  # how libpq begins the one message that helps
+MALFORMED = (
+    "must be an address of PostgreSQL, postgresql://user@host:5432/name; a character such as @ : / ? # % in a user or "
+    "password must be percent-encoded there (@ is %40), or put the password into database_password_file as it is"
+)
 # Both ends notice within some seconds that the other is gone, so that no half-open connection holds a lock for long.
 SESSION_TIMEOUTS = {
     "tcp_user_timeout": "10s",
@@ -26,12 +33,7 @@ def database_conninfo(database: str, password_file: str = "") -> str:
     Raises:
         ConfigError: the setting is malformed, or the file cannot be read.
     """
-    try:
-        parameters = conninfo_to_dict(database)
-    except ProgrammingError as exc:
-        raise ConfigError(
-            "database: is not an address of PostgreSQL (postgresql://user@host:5432/name): " + str(exc).strip()
-        ) from None
+    parameters = _parsed(database)
     if not parameters.get("dbname") and not parameters.get("service"):
         raise ConfigError("database: must name the database: postgresql://user@host:5432/name")
     if password_file:
@@ -48,10 +50,24 @@ def database_conninfo(database: str, password_file: str = "") -> str:
     return make_conninfo("", **{**mine, **parameters})
 
 
+def _parsed(database: str) -> dict[str, Any]:
+    """The parameters of an address. Errors quote no part of it that could be of its password."""
+    scheme, url, rest = database.partition("://")
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    if url and (scheme not in SCHEMES or authority.count("@") > 1 or "@" in rest[len(authority) :]):
+        raise ConfigError(f"database: {MALFORMED}")
+    try:
+        return conninfo_to_dict(database)
+    except ProgrammingError as exc:
+        text = str(exc).strip()
+        raise ConfigError(f"database: {text if text.startswith(UNKNOWN_PARAMETER) else MALFORMED}") from None
+
+
 def described(conninfo: str) -> str:
     """``host:port/name``, for people and logs: no password, no user."""
     parameters = conninfo_to_dict(conninfo)
-    host = parameters.get("host") or parameters.get("hostaddr") or "localhost"
+    host = str(parameters.get("host") or parameters.get("hostaddr") or "localhost")
+    host = f"[{host}]" if ":" in host and "," not in host else host
     return f"{host}:{parameters.get('port') or 5432}/{parameters.get('dbname') or ''}"
 
 
