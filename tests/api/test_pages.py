@@ -38,6 +38,12 @@ async def test_a_server_in_trouble_says_what_is_wrong(connect: Connect, path: st
     assert (response.status_code, response.json()) == (503, {"status": FULL.message, "code": "disk_nearly_full"})
 
 
+async def test_the_active_node_of_a_database_is_ready_while_it_cannot_store(connect: Connect) -> None:
+    node = create_app(NO_PLATFORM, ApiSettings(), lambda: FULL, Metrics(), ready=lambda: None)
+    assert (await connect(node).get("/healthz")).status_code == 503
+    assert (await connect(node).get("/readyz")).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("trouble", "said", "status"),
     [(None, {"status": "ok"}, 200), (FULL, {"status": FULL.message, "code": "disk_nearly_full"}, 503)],

@@ -237,6 +237,27 @@ async def test_a_node_does_not_wait_for_ever_for_a_database_that_answers_nothing
     silent.close()
 
 
+async def test_a_locked_table_of_nodes_is_told_in_time_and_nothing_waits_for_it_afterwards(nodes: Nodes) -> None:
+    node, _ = await nodes.active("a")
+    with nodes.connect() as somebody:
+        somebody.execute("LOCK TABLE nodes IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            with pytest.raises(Unavailable, match="did not answer in time"):
+                await node.table.look()
+        async with asyncio.timeout(TIMEOUT_S):
+            while waiting(somebody):  # noqa: ASYNC110 - the server does not tell
+                await asyncio.sleep(0)
+
+
+def waiting(connection: psycopg.Connection) -> int:
+    """How many connections to this database wait for a lock."""
+    row = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 async def test_a_database_that_does_not_exist_is_refused_and_a_password_shown_nowhere(nodes: Nodes) -> None:
     url = nodes.url.rpartition("/")[0].replace("thingstead@", "thingstead:secret@") + "/missing"
     node = Nodes(url).node("a")

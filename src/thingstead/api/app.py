@@ -56,6 +56,7 @@ def create_app(
     warnings: Callable[[], Sequence[HealthWarning]] = tuple,
     requests: HttpRequests | None = None,
     buffers: Budget | None = None,
+    ready: Callable[[], Reason | None] | None = None,
 ) -> AsgiApp:
     """Makes the ASGI application.
 
@@ -67,6 +68,7 @@ def create_app(
         warnings: returns the warnings of ``/healthz``.
         requests: counter of responses.
         buffers: parent of the budget of request bodies.
+        ready: returns why requests and connections belong elsewhere; default: as ``health``.
         endpoints: endpoints to serve; default: the Project API and the device planes.
     """
     router: Router[EndpointRoute] = Router()
@@ -75,8 +77,8 @@ def create_app(
         router.add(endpoint.method, endpoint.path, _route(endpoint, platform, settings, bodies))
     metrics = metrics or Metrics()
     documents = DocumentPages(endpoints)
-    for path in ("/healthz", "/readyz"):
-        router.add("GET", path, EndpointRoute(HealthPage(health, warnings)))
+    router.add("GET", "/healthz", EndpointRoute(HealthPage(health, warnings)))
+    router.add("GET", "/readyz", EndpointRoute(HealthPage(ready or health, warnings)))
     router.add("GET", "/metrics", EndpointRoute(MetricsPage(metrics, settings)))
     router.add("GET", "/openapi.json", EndpointRoute(documents.openapi))
     router.add("GET", "/docs", EndpointRoute(documents.start))

@@ -9,6 +9,7 @@ from thingstead.bus.base import Bus
 from thingstead.bus.local import LocalBus
 from thingstead.clock import Clock
 from thingstead.config import Config
+from thingstead.errors import Unavailable
 from thingstead.services.accounts.accounts import AccountService
 from thingstead.services.accounts.browser_sessions import BrowserSessionService
 from thingstead.services.accounts.log_ins import LogIns
@@ -154,6 +155,8 @@ async def within(part: str, stop: Callable[[], Awaitable[None]]) -> None:
             await stop()
     except TimeoutError:
         log.error("a component did not stop in time", part=part, timeout_s=STOP_TIMEOUT_S)
+    except Unavailable as exc:
+        log.warning("a component could not store its last changes", part=part, error=exc.message)
     except Exception:
         log.exception("a component failed while stopping", part=part)
 

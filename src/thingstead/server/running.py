@@ -92,7 +92,16 @@ def _running(
 
     platform.server_status.warnings, platform.server_status.ports = warnings, listeners.described
     app = create_app(
-        platform, config.http, store.trouble, metrics, warnings=warnings, requests=requests, buffers=buffers
+        platform,
+        config.http,
+        store.trouble,
+        metrics,
+        warnings=warnings,
+        requests=requests,
+        buffers=buffers,
+        # The active node of a database is the right one until its lease ends, also while the database restarts: a
+        # balancer that saw 503 would close every connection.
+        ready=(lambda: None) if config.database else None,
     )
     console = ConsolePages(packaged_files(), requests, config.http.hsts_max_age_s)
     return WorkingServer(platform, gateway, app, site(app, console), metrics)

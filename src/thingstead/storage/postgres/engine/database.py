@@ -14,7 +14,7 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError, Unavailable
-from thingstead.refusals import Reason
+from thingstead.refusals import Reason, reason
 from thingstead.storage.postgres.engine.committing import Committing
 from thingstead.storage.postgres.engine.connection import PostgresConnection, connect
 from thingstead.storage.postgres.engine.errors import DRIVER_ERRORS, POSTGRES, fenced_dialect, translated
@@ -151,7 +151,7 @@ class PostgresDatabase:
         """Fails every waiting and later read and write at once; nothing is waited for any more."""
         if self._given_up is None:
             self._given_up = why
-            self.writer.refusal = Unavailable("database_unusable", detail=why)
+            self.writer.refusal = reason("database_unusable", detail=why)
             for connection in list(self._connections):
                 connection.sever()
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from thingstead.errors import ConfigError, Unavailable
 from thingstead.storage.postgres.nodes.conninfo import described
@@ -40,7 +40,11 @@ class NodeConnection:
     """
 
     def __init__(self, conninfo: str, timeout_s: float) -> None:
-        self._conninfo = make_conninfo(conninfo, application_name=APPLICATION_NAME)
+        # The server ends a statement as well: one that waits for a lock does not see that its client has gone, and
+        # each call after it would leave another of them.
+        given = conninfo_to_dict(conninfo).get("options") or ""
+        options = f"{given} -c statement_timeout={round(timeout_s * 1000)}".strip()
+        self._conninfo = make_conninfo(conninfo, application_name=APPLICATION_NAME, options=options)
         self.timeout_s = timeout_s
         self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
         self.described = described(conninfo)
@@ -54,13 +58,16 @@ class NodeConnection:
                 not known.
         """
         timer: asyncio.TimerHandle | None = None
+        due_s = 0.0
+        loop = asyncio.get_running_loop()
         try:
             connection = await self._connected()
-            timer = asyncio.get_running_loop().call_later(self.timeout_s, _sever, connection)
+            due_s = loop.time() + self.timeout_s
+            timer = loop.call_at(due_s, _sever, connection)
             return await work(connection)
         except (psycopg.Error, OSError) as exc:  # TimeoutError is an OSError
             await self.close()
-            raise self._failure(exc) from exc
+            raise self._failure(exc, late=timer is not None and loop.time() >= due_s) from exc
         except BaseException:
             await self.close()
             raise
@@ -74,9 +81,9 @@ class NodeConnection:
                 self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
         return self._connection
 
-    def _failure(self, exc: Exception) -> ConfigError | Unavailable:
+    def _failure(self, exc: Exception, *, late: bool) -> ConfigError | Unavailable:
         text = " ".join(str(exc).split()) or type(exc).__name__
-        if isinstance(exc, TimeoutError):
+        if late or isinstance(exc, TimeoutError | psycopg.errors.QueryCanceled):
             text = "it did not answer in time"
         refused = isinstance(exc, _REFUSED) or any(each in text for each in _REFUSED_TEXTS)
         if refused and not isinstance(exc, psycopg.errors.AdminShutdown):

@@ -159,7 +159,7 @@ class Membership:
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await self._leave()
         except (ThingsteadError, TimeoutError) as exc:
-            log.warning("the lease could not be given up; it ends by itself", error=str(exc))
+            log.warning("the lease could not be given up; it ends by itself", error=str(exc) or "timed out")
         finally:
             self.lease.end()
 

@@ -16,6 +16,7 @@ import structlog
 from thingstead.clock import Clock, SystemClock
 from thingstead.errors import Unavailable
 from thingstead.metrics import COMMIT_BOUNDS_S, Histogram
+from thingstead.refusals import Reason, reason
 from thingstead.storage.sql.access.connection import Connection
 
 T = TypeVar("T")
@@ -58,7 +59,7 @@ class Writer:
         self._commit = commit
         self._jobs: queue.SimpleQueue[WriteJob | None] = queue.SimpleQueue()
         self.waiting = 0  # jobs that wait for the thread or for the delivery of their outcome
-        self.refusal: Unavailable | None = None  # why jobs are not accepted any more
+        self.refusal: Reason | None = None  # why jobs are not accepted any more
         self._monotonic_s = (clock or SystemClock()).monotonic_s
         self.commit_seconds = Histogram(COMMIT_BOUNDS_S)
         self.on_commit: Callable[[], None] | None = None  # called on the event loop after each commit; must not raise
@@ -90,7 +91,7 @@ class Writer:
     ) -> None:
         """See :meth:`~thingstead.storage.sql.access.database.Database.submit`."""
         if self.refusal is not None:
-            raise self.refusal
+            raise Unavailable(self.refusal)
         if self.waiting >= WRITE_QUEUE_LIMIT:
             raise Unavailable("too_many_writes")
         self.waiting += 1
@@ -99,7 +100,7 @@ class Writer:
     async def close(self, timeout_s: float | None = None) -> None:
         """Commits waiting writes, then ends the thread. After ``timeout_s`` it is left alone."""
         if self.refusal is None:
-            self.refusal = Unavailable("store_closing")
+            self.refusal = reason("store_closing")
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join, timeout_s)
         await asyncio.sleep(0)  # delivers the outcomes of the last commit
