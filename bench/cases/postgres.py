@@ -63,6 +63,7 @@ def measure(options: Options) -> Report:
     ]
     report.notes += [
         "both on the same disk; the database waits for its disk at each commit (fsync) and runs beside the node",
+        "the list is read after a vacuum, which autovacuum makes within a minute of so many new rows",
         "an alarm is in the commit of its report: it is there when the acknowledgement is",
         "bytes a point: the table of blocks with its index and what it has aside, after packing, by their points",
     ]
@@ -126,7 +127,7 @@ def _run(name: str, options: Options) -> Found:
             sustained.p99_ms,
             alone.p50_ms,
             asked.rate,
-            _list_ms(platform),
+            _list_ms(platform, base),
             base.bytes_a_point(platform),
             node_s / reports * 1e6,
             database_s / reports * 1e6,
@@ -155,11 +156,13 @@ def _await_packed(platform: Platform) -> float:
     raise AssertionError(f"{due:,.0f} points were not made into blocks in time")
 
 
-def _list_ms(platform: Platform) -> float:
+def _list_ms(platform: Platform, base: Base) -> float:
     """The median time of the first page of a list of many devices, the newest first."""
     for begin in range(0, LISTED_DEVICES, IMPORTED_AT_ONCE):
         rows = [{"name": f"listed {begin + number}"} for number in range(IMPORTED_AT_ONCE)]
         platform.api.call("POST", "/devices_import", {"devices": rows})
+    if base.postgres is not None:
+        base.postgres.vacuum()
     took_ms = []
     for _ in range(LIST_READS):
         begun = time.perf_counter()
