@@ -325,3 +325,17 @@ def test_a_misspelt_command_is_answered_with_the_nearest_one(arguments: tuple[st
 @pytest.mark.parametrize("group", ["admin", "application", "device", "project", "api"])
 def test_the_help_has_examples(group: str) -> None:
     assert f"\n  thingstead {group} " in thingstead(group, "--help").stdout
+
+
+@pytest.mark.parametrize("group", [(), ("admin",), ("application",), ("device",), ("project",)])
+def test_the_summary_of_every_command_fits_its_line(group: tuple[str, ...]) -> None:
+    told = thingstead(*group, "--help").stdout
+    lines = told.partition("Commands:\n")[2].splitlines()
+    assert lines
+    assert [line for line in lines if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_an_option_without_a_default_names_none() -> None:
+    told = thingstead("serve", "--help").stdout
+    assert "--database" in told
+    assert "default: ;" not in " ".join(told.split())

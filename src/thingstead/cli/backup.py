@@ -16,7 +16,7 @@ from thingstead.server.backups import back_up
 @data_options
 @config_option
 def command(target: Path, file: Path | None, **flags: Any) -> None:
-    """Copy the data folder, or the database, to the new folder TARGET. The server may be running.
+    """Copy the data folder or the database to a folder. TARGET must be new. The server may be running.
 
     The copy has the state at the start of the command. A manifest with its checksums is written; the copy of a data
     folder is checked. Large databases are better backed up by PostgreSQL itself: docs/cluster.md.

@@ -16,7 +16,7 @@ from thingstead.server.archives import check_folder
 @data_options
 @config_option
 def command(quick: bool, file: Path | None, **flags: Any) -> None:
-    """Check a data folder: pages, references, checksums and totals. The server may be running.
+    """Check a data folder for damage. Pages, references, checksums and totals are read. The server may be running.
 
     Nothing is changed. The exit code is 1 if there are errors.
     """

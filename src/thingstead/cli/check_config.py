@@ -15,7 +15,7 @@ from thingstead.server.listeners import check_certificates
 @click.command("check-config")
 @config_option
 def command(file: Path | None, **flags: Any) -> None:
-    """Read the configuration as serve would, and print every setting with its value.
+    """Print every setting, read as serve would read it.
 
     Nothing is started or changed, and no database is asked. A wrong configuration is refused, naming the setting, with
     exit code 2, and so is a certificate, key or file of authorities that is missing or cannot be used.

@@ -38,7 +38,7 @@ STDOUT = "-"
 def command(
     file: Path | None, output: str, form: str | None, start: int, end: int, *, force: bool, **options: Any
 ) -> None:
-    """Export history to a CSV or Parquet file, one row per point. The server may be running.
+    """Export history to a CSV or Parquet file. Each point is a row. The server may be running.
 
     Columns: device_id, device_key, identifier, ts, value (as JSON); in CSV also timestamp, in Parquet number.
     """

@@ -32,7 +32,7 @@ ROWS_PER_TICK = 10_000  # rows between two updates of the progress bar
 @data_options
 @config_option
 def command(table: Path, form: str | None, project_id: str | None, file: Path | None, **flags: Any) -> None:
-    """Import points from the CSV or Parquet file TABLE into history. The server must be stopped.
+    """Import history from a CSV or Parquet file. TABLE is the file. The server must be stopped.
 
     Required columns: device_id or device_key, identifier, ts (ms), value (as JSON). Existing points are
     stored once, so a file can be imported again. Invalid rows are refused and named; the others are imported.

@@ -16,7 +16,7 @@ from thingstead.server import initialize
 @config_option
 @json_option
 def command(file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Create a data folder, or the tables in an empty database, with a project, an application of type API and an
+    """Create a data folder, or the tables of a database. It gets a project, an application of type API and an
     administrator.
 
     Their credentials are printed once; secrets are stored as hashes only. A folder or database that is already

@@ -20,7 +20,7 @@ from thingstead.server import store_migration
 @config_option
 @json_option
 def command(back: bool, rehearse: bool, as_json: bool, file: Path | None, **flags: Any) -> None:
-    """Copy everything from the data folder into an empty PostgreSQL database, or back.
+    """Copy everything into a PostgreSQL database, or back. The target must be empty.
 
     No server may run on either of them, except in a rehearsal. The source stays as it is. If the command is
     interrupted, call it again: it goes on behind the last row that was copied; until it has ended, no server opens the

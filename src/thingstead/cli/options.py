@@ -30,11 +30,12 @@ def config_option(command: F) -> F:
 def setting_option(name: str, metavar: str) -> Callable[[F], F]:
     """Adds the flag of a setting at the root of the configuration, with the setting's description. Default: None."""
     setting = SETTINGS[name]
+    default = f"default: {setting.default}; " if setting.default else ""
     return click.option(
         f"--{name.replace('_', '-')}",
         name,
         metavar=metavar,
-        help=f"{setting.description.replace('`', '')}  [default: {setting.default}; variable: {setting.variable}]",
+        help=f"{setting.description.replace('`', '')}  [{default}variable: {setting.variable}]",
     )
 
 

@@ -18,7 +18,7 @@ from thingstead.server.backups import restore
 @data_options
 @config_option
 def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:
-    """Create a data folder from the backup in the folder BACKUP, or fill an empty database from one of a database.
+    """Create a data folder from a backup. BACKUP is its folder. That of a database fills an empty database.
 
     A data folder or a database that is not empty is refused and not changed. The copy is compared with the manifest
     of the backup, byte by byte and row by row, and its schema with that of this release. The secret that signs

@@ -50,7 +50,7 @@ KEYS = ("app_id", "access_key", "secret_key")
 @click.option("--remove", is_flag=True, help="Delete the simulated devices of the project, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 def command(url: str, credentials: IO[str] | None, as_json: bool, duration: float | None, **options: Any) -> None:
-    """Register simulated devices with a server, and run them over MQTT.
+    """Run simulated devices against a server. They are registered first, and connect over MQTT.
 
     The devices are thermometers and pumps, and gateways with electricity meters. They report, accept pushes and reply
     to commands. Starting the same fleet again uses the existing devices.

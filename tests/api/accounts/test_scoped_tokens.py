@@ -195,6 +195,18 @@ async def test_nothing_that_is_forged_or_cut_is_a_token(tenant: Tenant, pump: st
         assert (await tenant.ask(each, "GET", f"device/{pump}/attributes")).status_code == 401, each
 
 
+async def test_a_token_has_one_text_only(tenant: Tenant, pump: str) -> None:
+    path = f"device/{pump}/attributes"
+    scopes = [{"topics": topics} for topics in (["online"], ["command"], ["event"])]  # of different lengths
+    tokens = [(await create(tenant, devices=[pump], reads=["attributes"], **scope))["token"] for scope in scopes]
+    assert {len(token.removeprefix("st.")) % 4 for token in tokens} == {0, 2, 3}
+    for token in (*tokens, tenant.app_token):
+        assert (await tenant.ask(token, "GET", path)).status_code == 200
+        neighbors = [token[:-1] + letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567-_" if letter != token[-1]]
+        for other in (token + "=", token + "==", *neighbors):
+            assert (await tenant.ask(other, "GET", path)).status_code == 401, other
+
+
 async def test_a_scope_is_refused_if_it_is_empty_unknown_or_too_large(tenant: Tenant, pump: str) -> None:
     refused: list[tuple[dict[str, Any], set[str]]] = [
         ({}, {"devices", "topics"}),

@@ -137,6 +137,9 @@ def test_the_search_finds_pages_operations_and_codes() -> None:
         addresses = {entry.address for entry in found}
         assert f"/docs/{language}/devices#list_devices" in addresses
         assert f"/docs/{language}/refusals#too_long" in addresses
+        assert f"/docs/{language}/limits#mqtt" in addresses
+        keep_alive = [entry.address for entry in found if "keep_alive_max_s" in entry.words]
+        assert any(address.startswith(f"/docs/{language}/devices-mqtt#") for address in keep_alive)
         for entry in found:
             _, _, _, rest = entry.address.split("/")
             name, _, part = rest.partition("#")

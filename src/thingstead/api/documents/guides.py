@@ -2,8 +2,10 @@
 by symbolic links, in place of which the wheel has the pages."""
 
 import re
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from thingstead.api.documents.markdown import rendered
+from thingstead.api.documents.markdown import anchor, rendered
 from thingstead.api.documents.markup import escape
 from thingstead.api.documents.schemas import FOLDER
 from thingstead.api.documents.snippets import ORIGIN
@@ -25,17 +27,39 @@ CHAPTERS = {
 PLACES = {page: f"/{name}" for name, page in PAGES.items()} | {"refusals.md": "/refusals", "api.md": ""}
 
 
+class Section(NamedTuple):
+    """A part of a guide below a heading."""
+
+    title: str
+    anchor: str
+    words: str  # each word of its text once, in lower case
+
+
 def guide(name: str, words: Words) -> str:
     """A guide in its language; in English, with a remark, if it has not been translated."""
-    folder = FOLDER.joinpath("guides")
-    page = folder.joinpath(words.language, PAGES[name])
-    remark = ""
-    if not page.is_file():
-        page = folder.joinpath("en", PAGES[name])
-        remark = f'<p class="remark">{escape(words("This page is in English only."))}</p>'
-    text = _chosen(page.read_text("utf-8"), CHAPTERS.get(name, set()))
+    text, language = _text(name, words.language)
     html = rendered(text, lambda target: address(target, words.language))
+    only = words("This page is in English only.")
+    remark = "" if language == words.language else f'<p class="remark">{escape(only)}</p>'
     return remark + html.replace("http://localhost:8080", ORIGIN)
+
+
+def sections(name: str, language: str) -> Iterator[Section]:
+    """The sections of a guide that have a heading, in order."""
+    _, *parts = re.split(r"^##+ ", _text(name, language)[0], flags=re.MULTILINE)
+    for part in parts:
+        title, _, content = part.partition("\n")
+        words = dict.fromkeys(re.findall(r"[^\W\d_]\w+", re.sub(r"\]\([^)]*\)|[`*]", " ", content).lower()))
+        yield Section(title.replace("`", ""), anchor(title), " ".join(words))
+
+
+def _text(name: str, language: str) -> tuple[str, str]:
+    """The Markdown of a guide, and the language that it is in."""
+    folder = FOLDER.joinpath("guides")
+    page = folder.joinpath(language, PAGES[name])
+    if not page.is_file():
+        language, page = "en", folder.joinpath("en", PAGES[name])
+    return _chosen(page.read_text("utf-8"), CHAPTERS.get(name, set())), language
 
 
 def address(target: str, language: str) -> str:

@@ -135,7 +135,8 @@ def outcome(text: str, words: Words) -> str:
     matched = re.fullmatch(r"Success; or a refusal, errcode ([\d, ]+)\.", text)
     if matched is None:
         return words(text)
-    return words("Success; or a refusal, errcode CODES.").replace("CODES", matched[1])
+    codes = matched[1] if words.language == "en" else matched[1].replace(", ", "、")
+    return words("Success; or a refusal, errcode CODES.").replace("CODES", codes)
 
 
 def method_mark(method: str) -> str:

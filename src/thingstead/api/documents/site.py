@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from thingstead.api.documents.guides import guide
+from thingstead.api.documents.guides import PAGES, guide, sections
 from thingstead.api.documents.markup import code_block, escape, inline, paragraphs, section, slug, table
 from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.documents.schemas import FOLDER, Schema
@@ -48,11 +48,12 @@ const token = (await login.json()).info.access_token"""
 
 
 class Found(NamedTuple):
-    """An entry of the search: its title, what else it is found by, and its address."""
+    """An entry of the search: its title, what is shown below it, its address, and what else it is found by."""
 
     title: str
     hint: str
     address: str
+    words: str = ""
 
 
 class Site:
@@ -97,6 +98,9 @@ class Site:
         """Everything that the search finds."""
         words = Words(language)
         found = [Found(words(title), "", f"/docs/{language}/{name}") for name, title in self.titles.items()]
+        for name in PAGES:
+            for title, part, text in sections(name, language):
+                found.append(Found(title, words(self.titles[name]), f"/docs/{language}/{name}#{part}", text))
         for name, operations in self.groups.items():
             for method, path, operation in operations:
                 place = f"/docs/{language}/{name}#{operation['operationId']}"

@@ -17,7 +17,7 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 @click.option("--data", help="The body: JSON, @FILE, or - for standard input.")
 @operated
 def command(operator: Operator, method: str, path: str, data: str | None, *, as_json: bool) -> None:
-    """Call the Project API as the operator of a project, and print `info` as JSON. The server may be running.
+    """Call the Project API as the operator of a project. Prints `info` as JSON. The server may be running.
 
     \b
     thingstead api GET '/devices?online=1'

@@ -11,7 +11,7 @@ role_choice = click.Choice(ROLES)
 
 @click.group("application", cls=Group)
 def command() -> None:
-    """Applications of type API, whose keys open the Project API. The server may be running.
+    """Applications of type API. Their keys open the Project API. The server may be running.
 
     \b
     thingstead application create --name backend --role operator
@@ -39,7 +39,7 @@ def create(operator: Operator, name: str, role: Role, *, as_json: bool) -> None:
 @click.argument("app_id")
 @operated
 def reset(operator: Operator, app_id: str, *, as_json: bool) -> None:
-    """Replace the keys of the application APP_ID and print the new ones once. The old ones and their tokens end."""
+    """Replace the keys of the application APP_ID. The new ones are printed once; the old ones and their tokens end."""
     print_facts(operator.call("POST", f"/application/{segment(app_id)}/secret_reset"), as_json=as_json)
 
 

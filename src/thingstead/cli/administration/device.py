@@ -70,7 +70,7 @@ def certificate(operator: Operator, device_id: str, *, as_json: bool) -> None:
 @click.argument("device_id")
 @operated
 def reset(operator: Operator, device_id: str, *, as_json: bool) -> None:
-    """Replace the certificate of the device DEVICE_ID and print the new one. The old one ends at once."""
+    """Replace the certificate of the device DEVICE_ID. The new one is printed; the old one ends at once."""
     print_facts(operator.call("POST", f"/device/{segment(device_id)}/certificate_reset"), as_json=as_json)
 
 

@@ -18,7 +18,7 @@ BAD = 1
 @json_option
 @click.pass_context
 def command(context: click.Context, /, file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Check the installation: data folder, server, storage, disk, certificates. Each line says what to do.
+    """Check the installation, and say what to do. Checked are data folder, server, storage, disk and certificates.
 
     Nothing is changed. The exit code is 1 if a line is bad. `thingstead check` reads the data itself.
     """

@@ -25,7 +25,7 @@ def command() -> None:
 @click.option("--name", required=True, help="The project's name.")
 @on_installation
 def create(operator: Operator, name: str, *, as_json: bool) -> None:
-    """Create a project with an application and an administrator, and print their credentials once."""
+    """Create a project and print its credentials once. It gets an application and an administrator."""
     made: NewProject = operator.run("create_project", NewProject, name=name)
     click.echo(credentials_json(made.credentials) if as_json else credentials_table(made.credentials))
     if made.stopped:
@@ -52,5 +52,5 @@ def rotate_key(operator: Operator, grace_days: float, *, as_json: bool) -> None:
 @command.command("reset-view-secret")
 @operated
 def reset_view_secret(operator: Operator, *, as_json: bool) -> None:
-    """Replace the ProjectViewSecret, with which applications subscribe, and print it once. The old one ends."""
+    """Replace the ProjectViewSecret. Applications subscribe with it. The new one is printed once; the old one ends."""
     print_facts(operator.call("POST", "/project/view_secret_reset"), as_json=as_json)

@@ -25,7 +25,7 @@ NOT_RUNNING = 1
 @json_option
 @click.pass_context
 def command(context: click.Context, /, file: Path | None, as_json: bool, **flags: Any) -> None:
-    """Show whether a server runs on the data folder, and its state; of a database also its nodes.
+    """Show whether a server runs, and its state. Of a database its nodes are shown, too.
 
     The exit code is 0 if it runs and can store data, or stands by; otherwise 1.
     """

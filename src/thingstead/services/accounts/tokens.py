@@ -5,8 +5,6 @@ are not stored. Every request looks up the rows of the application and the admin
 epoch in the token, so that a removal or a reset invalidates tokens at once, on every node.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 from typing import NamedTuple
@@ -22,6 +20,7 @@ from thingstead.model.token_scope import TokenScope
 from thingstead.model.values.unicode_text import account_key
 from thingstead.services.accounts.log_ins import LogIns
 from thingstead.services.accounts.passwords import Passwords
+from thingstead.services.accounts.token_text import bytes_of, text_of
 from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 
@@ -175,16 +174,12 @@ class TokenService:
             expires_at=self._clock.now_ms() + life_s * 1000,
         )
         signed = msgspec.msgpack.encode(claims)
-        token = signed + await self.mac(signed)
-        return base64.urlsafe_b64encode(token).rstrip(b"=").decode("ascii")
+        return text_of(signed + await self.mac(signed))
 
     async def _verify(self, token: str) -> _Claims:
-        if len(token) > TOKEN_LENGTH_LIMIT or not token.isascii():
+        if len(token) > TOKEN_LENGTH_LIMIT:
             raise NotAuthenticated("token_invalid")
-        try:
-            raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        except binascii.Error:
-            raise NotAuthenticated("token_invalid") from None
+        raw = bytes_of(token)
         signed, mac = raw[:-MAC_BYTES], raw[-MAC_BYTES:]
         if not hmac.compare_digest(mac, await self.mac(signed)):
             raise NotAuthenticated("token_invalid")

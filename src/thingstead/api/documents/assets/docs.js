@@ -74,7 +74,12 @@ async function search() {
     entries.catch(() => (entries = undefined))
   }
   const all = await entries
-  const found = all.filter(([title, hint]) => terms.every((term) => `${title} ${hint}`.toLowerCase().includes(term)))
+  const matching = ([title, hint, , text]) => {
+    const shown = `${title} ${hint}`.toLowerCase()
+    return terms.every((term) => shown.includes(term)) ? 2 : terms.every((term) => `${shown} ${text}`.includes(term)) ? 1 : 0
+  }
+  const ranked = all.map((entry) => [matching(entry), entry]).filter(([rank]) => rank > 0).sort(([a], [b]) => b - a)
+  const found = ranked.map(([, entry]) => entry)
   if (terms.join() !== input.value.toLowerCase().split(/\s+/).filter(Boolean).join()) return
   list.replaceChildren(
     ...(terms.length === 0 ? [] : found.slice(0, 30).map(([title, hint, address]) =>
