@@ -1,11 +1,14 @@
 """A server of its own process with a project and a device, and what tests do with it."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+import psycopg
 
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
@@ -47,6 +50,11 @@ def eventually(condition: Callable[[], bool]) -> None:
 @contextmanager
 def disk_held(data_dir: Path) -> Iterator[None]:
     """Nobody else can commit inside the block: the write lock of the database is taken."""
+    if database := os.environ.get("THINGSTEAD_DATABASE"):
+        with psycopg.connect(database) as holder:
+            holder.execute("LOCK TABLE report_log IN EXCLUSIVE MODE")
+            yield
+        return
     with closing(sqlite3.connect(data_dir / "thingstead.sqlite", isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield
