@@ -49,6 +49,8 @@ HOSTILE = {
     ),
     "the global object": ("for (var k of Object.getOwnPropertyNames(globalThis)) try{delete globalThis[k]}catch(e){} "
                           "return undefinedName", {"function_error"}),
+    "a wait": ("Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)", {"function_error"}),
+    "an import": ("return import('os')", {"function_error"}),
     "files": ("return require('fs')", {"function_error"}),
     "the function of a function": ("return this.constructor.constructor('return process')()", {"function_error"}),
 }  # fmt: skip

@@ -66,17 +66,23 @@
     }
     return text;
   }
+  function nibble(code) {
+    if (code >= 48 && code <= 57) return code - 48;
+    code |= 32;
+    return code >= 97 && code <= 102 ? code - 87 : -1;
+  }
   function bytesOf(text, name) {
     var kind = encoding(name), bytes = [];
     if (kind === "utf8") return utf8Bytes(text);
     if (kind === "base64" || kind === "base64url") return base64Bytes(text);
     if (kind === "hex") {
-      for (var i = 0; i + 1 < text.length; i += 2) {
-        var pair = text.slice(i, i + 2);
-        if (!/^[0-9a-fA-F]{2}$/.test(pair)) break;
-        bytes.push(parseInt(pair, 16));
+      var packed = new Uint8Array(text.length >> 1);
+      for (var i = 0; i < packed.length; i++) {
+        var high = nibble(text.charCodeAt(2 * i)), low = nibble(text.charCodeAt(2 * i + 1));
+        if (high < 0 || low < 0) break;
+        packed[i] = (high << 4) | low;
       }
-      return bytes;
+      return packed.subarray(0, i);
     }
     for (var n = 0; n < text.length; n++) bytes.push(text.charCodeAt(n) & 255);
     return bytes;
@@ -172,6 +178,10 @@
   }
   function own(list) {
     var buffer = new Buffer(list.length);
+    if (list instanceof Uint8Array) {
+      buffer.set(list);
+      return buffer;
+    }
     for (var i = 0; i < list.length; i++) buffer[i] = list[i] & 255;
     return buffer;
   }
