@@ -297,3 +297,8 @@ async def test_what_cannot_be_kept_is_refused_and_changes_nothing(store: Store, 
 
     assert isinstance(refusal.value, InvalidInput)
     assert await store.devices.get("ours", "d1") == created
+
+
+async def test_a_text_that_no_device_can_have_names_none(store: Store) -> None:
+    assert await store.devices.find_by_access_token("a\0b") is None
+    assert await store.devices.find("\0") is None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from thingstead.errors import InvalidInput
 from thingstead.model.audit.log import CONTROL_ACTIONS, Author, Edit, present_author
 from thingstead.model.retention import LogKind
 from thingstead.storage.sql.access.audit import Edits, collecting
@@ -43,8 +44,14 @@ class Queries:
         self.on_edits: Callable[[Sequence[Edit], str], None] = lambda edits, by: None  # what was committed, by whom
 
     async def one(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """First row of a small indexed read; None if there is none."""
-        row: Row | None = await self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchone())
+        """First row of a small indexed read; None if there is none. A text with the character NUL is in no row of an
+        engine that cannot store it."""
+        try:
+            row: Row | None = await self.database.read_now(lambda reader: reader.execute(sql, parameters).fetchone())
+        except InvalidInput as exc:
+            if exc.reason.code != "has_nul":
+                raise
+            return None
         return row
 
     async def current_one(
