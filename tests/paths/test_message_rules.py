@@ -1,13 +1,14 @@
 """The path of a message rule: a message over MQTT, its effects on MQTT and in the API, and what a killed server leaves
 behind."""
 
+import json
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.project_api import ProjectApi
-from tests.raw_device import RawDevice, publish_packet
+from tests.raw_device import RawDevice, puback_packet, publish_packet
 from tests.running import Running, disk_held, eventually
 from tests.server_process import StartServer
 
@@ -158,3 +159,69 @@ def test_every_stored_event_has_its_effect_once_across_kills(
 def rows(api: ProjectApi, path: str) -> list[Any]:
     found: list[Any] = api.call("GET", f"{path}?page_records=100")["items"]
     return found
+
+
+def test_the_fahrenheit_example_works_as_written(running: Running) -> None:
+    type_id = running.api.call("POST", "/device_type", json={"name": "Thermometer"})["id"]
+    thermometer = running.api.create_device(type=type_id)
+    rule = json.loads(
+        '{"name": "Fahrenheit", "on": "before_report", "type": "<type id>", '
+        '"if": {"attribute": "temperature", "op": ">", "value": 100}, "actions": [{"function": "module.exports = '
+        'function (report_attributes) { return {temperature: (report_attributes.temperature - 32) / 1.8} }"}]}'.replace(
+            "<type id>", type_id
+        )
+    )
+    tested = running.api.call("POST", "/message_rule_test", json={"rule": rule, "attributes": {"temperature": 212}})
+    assert tested["items"][0]["result"] == {"temperature": 100}
+    rule_id = running.api.call("POST", "/message_rule", json=rule)["id"]
+    with Running(running.server, running.credentials, running.api, thermometer).device() as device:
+        device.report({"temperature": 212, "humidity": 40})
+        assert running.api.attributes(thermometer.device_id) == {"temperature": 100}
+        device.report({"temperature": 20})
+        assert running.api.attributes(thermometer.device_id) == {"temperature": 20}
+    evaluations = running.api.call("GET", f"/message_rule/{rule_id}/trace")["items"]
+    assert [each["outcome"] for each in evaluations] == ["condition", "acted"]
+
+
+def test_reports_that_a_function_changes_keep_their_order_and_are_on_disk_when_acknowledged(
+    running: Running, start_server: StartServer
+) -> None:
+    source = "module.exports = function (a) { return {n: a.n, twice: a.n * 2} }"
+    running.api.call(
+        "POST",
+        "/message_rule",
+        json={
+            "name": "Twice",
+            "on": "before_report",
+            "devices": [running.device_id],
+            "if": {"attribute": "n", "op": "!=", "value": 7},
+            "actions": [{"function": source}],
+        },
+    )
+    with RawDevice(running.server.mqtt_port, running.certificate) as device:
+        device.send(b"".join(publish_packet(n, b'{"n":%d}' % n) for n in range(1, 51)))
+        assert [device.receive_packet() for _ in range(50)] == [puback_packet(n) for n in range(1, 51)]
+        running.server.kill()
+    server = start_server()
+    with ProjectApi(server.url, running.credentials) as api:
+        assert api.series(running.device_id, "n") == list(range(50, 0, -1))
+        assert api.attributes(running.device_id) == {"n": 50, "twice": 100}
+        assert len(api.series(running.device_id, "twice")) == 49
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("module.exports = function (a) { for (;;) {} }", "function_time"),
+        ("module.exports = function (a) { return a.missing.member }", "function_error"),
+        ("module.exports = function (a) { return null }", "empty"),
+        ("module.exports = function (a) { return 5 }", "function_error"),
+    ],
+)
+def test_a_report_is_kept_as_it_came_if_a_function_fails(running: Running, source: str, outcome: str) -> None:
+    rule_id = add_rule(running, {"function": source}, on="before_report")
+    with running.device() as device:
+        device.report({"t": 1})
+    assert running.api.attributes(running.device_id) == {"t": 1}
+    assert newest(running.api, rule_id)["outcome"] == outcome

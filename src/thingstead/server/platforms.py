@@ -83,11 +83,12 @@ def build_platform(
     daily = config.storage.project_daily_max_bytes
     logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
     quota = DailyQuota(clock, daily) if daily else None
-    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts)
+    functions = FunctionPool(config.functions)
+    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions)
     control = ControlService(store, bus, clock, ingest, logs)
     streams = StreamService(store, bus, clock, ingest, logs)
     runner = RuleRunner(store, clock, ingest.triggers, Effects(store, bus, ingest, control, streams))
-    message_rules = MessageRuleService(store, clock, runner)
+    message_rules = MessageRuleService(store, clock, runner, functions)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     tokens = TokenService(store, clock, passwords, account, log_ins)
@@ -108,7 +109,7 @@ def build_platform(
         retention=RetentionService(store, clock, config.storage),
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
-        functions=FunctionPool(config.functions),
+        functions=functions,
         clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
         control=control,
         presence=presence,
@@ -117,7 +118,7 @@ def build_platform(
         alarm_trace=AlarmTraceService(store, rules, evaluations),
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
         message_rules=message_rules,
-        message_rule_test=MessageRuleTestService(store, clock, message_rules),
+        message_rule_test=MessageRuleTestService(store, clock, message_rules, functions),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),

@@ -14,7 +14,7 @@ from thingstead.model import limits
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.ingest.streams import MAX_DATA_BYTES
-from thingstead.services.shared.commits import settled
+from thingstead.services.shared.commits import RefusableCommit, settled
 from thingstead.services.shared.device_logs import PARTS_REFUSED
 
 TAG = "Device plane"
@@ -98,6 +98,8 @@ async def _answered(call: ApiCall, topic: str, take: Callable[[DeviceContext, by
         raise nothing_kept(refused)
     if outcome.commit is not None:
         await settled(outcome.commit)
+        if isinstance(outcome.commit, RefusableCommit) and outcome.commit.refusal is not None:
+            raise outcome.commit.refusal
     if refused:
         call.platform.device_logs.rejected(call.device, topic, PARTS_REFUSED, refused, call.body)
     return kept(refused)

@@ -6,15 +6,16 @@ import msgspec
 from msgspec import Meta
 
 On = Literal["before_report", "after_report", "before_push", "after_push", "event", "data"]
-ServedOn = Literal["after_report", "event", "data"]  # the kinds of messages that rules can listen to in this release
+ServedOn = Literal["before_report", "after_report", "event", "data"]  # in this release
 SERVED: tuple[ServedOn, ...] = get_args(ServedOn)
 Op = Literal[">", ">=", "<", "<=", "==", "!=", "between"]
 DataFormat = Literal["json", "hex", "text"]
-ActionKind = Literal["push", "set", "command", "data"]
+ActionKind = Literal["push", "set", "command", "data", "function"]
 # Why a rule did not act on a message, or an action had no effect.
 Outcome = Literal[
     "acted", "off", "condition", "no_attribute", "late", "loop", "depth", "rate", "too_many_rules",
     "target_gone", "target_offline", "refused", "full",
+    "empty", "function_off", "function_error", "function_time", "function_memory", "deadline",
 ]  # fmt: skip
 
 DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
@@ -86,12 +87,23 @@ class DataAction(_RulePart, frozen=True, kw_only=True):
 
 
 class Action(_RulePart, frozen=True, kw_only=True):
-    """One of `push`, `set`, `command` and `data`."""
+    """One of `push`, `set`, `command`, `data` and `function`."""
 
     push: Annotated[dict[str, Any], Meta(description="Attributes to store and to push to the device.")] | None = None
     set_: Annotated[dict[str, Any], Meta(description="Attributes to store; the device is not told.")] | None = None
     command: CommandAction | None = None
     data: DataAction | None = None
+    function: (
+        Annotated[
+            str,
+            Meta(
+                max_length=65_536,
+                description="A cloud function in JavaScript, `module.exports = function (report_attributes) {…}`: what "
+                "it returns is stored in place of the report. Only in `before_report` rules.",
+            ),
+        ]
+        | None
+    ) = None
     device: (
         Annotated[str, Meta(description="The device (id) that it is done to; default: the one of the message.")] | None
     ) = None
@@ -104,6 +116,7 @@ class Action(_RulePart, frozen=True, kw_only=True):
         """The kinds whose member is present; of a valid action one."""
         members: dict[ActionKind, Any] = {
             "push": self.push, "set": self.set_, "command": self.command, "data": self.data,
+            "function": self.function,
         }  # fmt: skip
         return [name for name, value in members.items() if value is not None]
 

@@ -33,9 +33,13 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
         if form.on == "data":
             problems.add("if", "data_without_condition")
         else:
-            _check_condition(form.if_, definitions if form.on == "after_report" else (), problems)
+            _check_condition(form.if_, definitions if form.on in ("before_report", "after_report") else (), problems)
     for index, action in enumerate(form.actions):
         _check_action(action, f"actions[{index}]", problems)
+        if (action.function is not None) is not (form.on == "before_report"):
+            problems.add(f"actions[{index}]", "function_before_report")
+        elif action.function is not None and (action.device is not None or action.delay_ms):
+            problems.add(f"actions[{index}]", "function_at_once")
     if _size(form) > BODY_BYTES:
         problems.add("actions", "json_too_large", maximum=BODY_BYTES)
 

@@ -21,8 +21,8 @@ Descr = Annotated[str, Meta(max_length=limits.DESCR_LENGTH)]
 OnMember = Annotated[
     On,
     Meta(
-        description="The messages that it listens to: `after_report` (reported attributes), `event` or `data` (custom "
-        "data). `before_report`, `before_push` and `after_push` are not supported in this release."
+        description="The messages that it listens to: `before_report` and `after_report` (reported attributes), "
+        "`event` or `data` (custom data). `before_push` and `after_push` are not supported in this release."
     ),
 ]
 TypeMember = Annotated[str, Meta(description="A device type's id: the rule listens to all its devices.")]

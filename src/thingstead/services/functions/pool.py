@@ -72,6 +72,11 @@ class FunctionPool:
         return not self.missing
 
     @property
+    def time_limit_ms(self) -> int:
+        """How long a function may run."""
+        return self._settings.time_limit_ms
+
+    @property
     def waiting(self) -> int:
         """Calls in the queue."""
         return self._queue.length

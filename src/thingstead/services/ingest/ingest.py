@@ -19,7 +19,9 @@ from thingstead.model.values.checking import check_params, valid_identifier
 from thingstead.model.values.quick_checks import QuickCheck
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
+from thingstead.services.ingest.preprocessing import Preprocessing
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.payloads import (
@@ -59,9 +61,11 @@ class IngestService:
         evaluations: AlarmEvaluations,
         quota: DailyQuota | None = None,
         counts: MessageCounts | None = None,
+        functions: FunctionPool | None = None,
     ) -> None:
         self._store = store
         self.triggers = Triggers(store, clock)
+        self._preprocessing = Preprocessing(store, clock, functions, self.triggers, self._keep_changed)
         self.history = store.history  # provides back-pressure for senders
         self._evaluations = evaluations
         self.quota = quota
@@ -108,7 +112,22 @@ class IngestService:
         values are removed and returned as refused."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
-        now = self._now_ms()
+        if link.triggers is not None and link.triggers.before:
+            held = self._preprocessing.take(link, attributes, ts)
+            if held is not None:
+                return Outcome(held, ())
+        return self._report_values(link, attributes, ts, self._now_ms())
+
+    def _keep_changed(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int) -> Commit:
+        """Stores a report that waited since ``now``. Raises InvalidInput if no value of it is allowed."""
+        if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
+            raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
+        outcome = self._report_values(link, attributes, ts, now)
+        if outcome.commit is None:
+            raise InvalidInput.of(outcome.refused)
+        return outcome.commit
+
+    def _report_values(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int) -> Outcome:
         number = link.device.number
         report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
         outcome = self._keep_valid(link, report, "report")
@@ -175,6 +194,8 @@ class IngestService:
         Raises:
             Unavailable: cannot be stored now; none was.
         """
+        if link.triggers is not None and link.triggers.before:
+            return 0, None
         device_alarms = link.device_alarms
         if device_alarms.stale:
             check_ready(device_alarms)

@@ -16,6 +16,7 @@ from thingstead.model.message_rules.rule import (
 )
 from thingstead.model.message_rules.rule_checks import check_form
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch, form_of, patched
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.storage.base import Store
 from thingstead.wire.rules.message_rules import MessageRuleStatistics, MessageRuleTrace, RuleEffect, RuleEvaluation
@@ -24,7 +25,8 @@ from thingstead.wire.rules.message_rules import MessageRuleStatistics, MessageRu
 class MessageRuleService:
     """Operations on message rules. A change is committed, and in effect, when its coroutine returns."""
 
-    def __init__(self, store: Store, clock: Clock, runner: RuleRunner) -> None:
+    def __init__(self, store: Store, clock: Clock, runner: RuleRunner, functions: FunctionPool) -> None:
+        self._functions = functions
         self._store = store
         self._clock = clock
         self.runner = runner
@@ -126,11 +128,17 @@ class MessageRuleService:
         for index, action in enumerate(form.actions):
             if action.device is not None and await self._find_device(project_id, action.device) is None:
                 problems.add(f"actions[{index}].device", "not_in_project")
+            if action.function is not None and not problems.errors:
+                checked = await self._functions.check(action.function, project=project_id)
+                if checked.reason:
+                    problems.add(f"actions[{index}].function", "function_unusable", detail=checked.detail[:500])
         problems.refuse()
 
     async def _loaded(self, project_id: str, rule_id: str) -> MessageRule:
         """The stored rule, put into effect."""
         rule = await self.get(project_id, rule_id)
+        for index in range(len(rule.body.actions)):
+            self._functions.reset(f"{rule.id}:{index}")
         self._triggers.put(rule)
         return rule
 

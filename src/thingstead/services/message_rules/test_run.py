@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
+
 from thingstead.clock import Clock
 from thingstead.errors import InvalidInput
 from thingstead.model.device import Device, Page
 from thingstead.model.message_rules.rule import MessageRule
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.rules.message_rules import compile_condition, holds
+from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.storage.base import Store
 from thingstead.wire.rules.message_rules import MessageRuleTest, RuleTestItem
@@ -19,7 +22,8 @@ Message = tuple[int, dict[str, Any], str]  # (ms, values, identifier of the even
 class MessageRuleTestService:
     """Evaluates rules without doing anything."""
 
-    def __init__(self, store: Store, clock: Clock, rules: MessageRuleService) -> None:
+    def __init__(self, store: Store, clock: Clock, rules: MessageRuleService, functions: FunctionPool) -> None:
+        self._functions = functions
         self._store = store
         self._clock = clock
         self._rules = rules
@@ -54,7 +58,23 @@ class MessageRuleTestService:
             messages = await self._last_messages(rule, device)
         else:
             raise InvalidInput.field("device", "device_or_message")
-        return MessageRuleTest(items=[_tested(rule, message) for message in messages])
+        return MessageRuleTest(
+            items=[await self._with_result(_tested(rule, message), project_id) for message in messages]
+        )
+
+    async def _with_result(self, item: RuleTestItem, project_id: str) -> RuleTestItem:
+        """With what the functions of the rule return."""
+        sources = [action.function for action in item.actions if action.function is not None]
+        if not sources:
+            return item
+        found, outcome, detail, logs = item.values, item.outcome, "", list[str]()
+        for source in sources:
+            result = await self._functions.call("", source, found, on="before_report", project=project_id)
+            logs.extend(result.logs)
+            outcome, detail = result.reason or "acted", result.detail
+            if not result.reason and isinstance(result.value, dict):
+                found = result.value
+        return msgspec.structs.replace(item, outcome=outcome, detail=detail, result=found, logs=logs)
 
     async def _last_messages(self, rule: MessageRule, device: Device) -> list[Message]:
         """The last messages of a device that a rule would listen to, newest first."""

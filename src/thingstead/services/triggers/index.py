@@ -13,12 +13,13 @@ Entry = tuple[str | None, Holds, object, TriggerRule]  # (attribute, holds, oper
 class DeviceTriggers:
     """The rules that apply to a device, by kind of message, oldest first. Devices of one type share one."""
 
-    __slots__ = ("data", "events", "reports")
+    __slots__ = ("before", "data", "events", "reports")
 
     def __init__(self, rules: list[TriggerRule]) -> None:
         self.reports: tuple[Entry, ...] = tuple(
             (*rule.compiled, rule) for rule in rules if rule.rule.on_message == "after_report"
         )
+        self.before = tuple(rule for rule in rules if rule.rule.on_message == "before_report")
         self.events = tuple(rule for rule in rules if rule.rule.on_message == "event")
         self.data = tuple(rule for rule in rules if rule.rule.on_message == "data")
 

@@ -115,9 +115,18 @@ class Triggers:
                     acting = [rule] if acting is None else [*acting, rule]
                 else:
                     rule.unmet += 1
-                    rule.missed.append((report.ts, device.id, value if type(value) in _SHORT else _shortened(value)))
+                    rule.missed.append((report.ts, device.id, value if type(value) in _SHORT else shortened(value)))
             if acting is not None:
                 self._act(device, acting, commit, attributes, new_id() + new_id())
+
+    def before(self, device: Device, triggers: DeviceTriggers, attributes: dict[str, Any]) -> list[TriggerRule]:
+        """The rules that change a report before it is stored, in order."""
+        acting: list[TriggerRule] = []
+        for rule in triggers.before:
+            if self._meets(device, rule, "", attributes):
+                rule.matched += 1
+                acting.append(rule)
+        return acting[:RULES_PER_MESSAGE]
 
     def event(self, device: Device, triggers: DeviceTriggers, commit: Commit, event: EventRecord) -> None:
         """Evaluates an event that was just added to ``commit``."""
@@ -160,7 +169,7 @@ class Triggers:
         elif not found:
             rule.unmet += 1
             value = values.get(rule.compiled.attribute or "")
-            rule.missed.append((self._now_ms(), device.id, _shortened(value)))
+            rule.missed.append((self._now_ms(), device.id, shortened(value)))
         return found is True
 
     def _act(
@@ -172,7 +181,7 @@ class Triggers:
         for count, rule in enumerate(rules):
             rule.matched += 1
             outcome = self._refusal(rule, device, origin, count)
-            read = {name: _shortened(value) for name, value in rule.values_of(values).items()}
+            read = {name: shortened(value) for name, value in rule.values_of(values).items()}
             evaluation = Evaluation(now, device.id, message_id, rule.rule.version, read, outcome)
             rule.note(evaluation)
             if outcome is None:
@@ -216,7 +225,7 @@ class Triggers:
             evaluation.outcome, evaluation.detail = "refused", "the message could not be stored"
 
 
-def _shortened(value: Any) -> Any:
+def shortened(value: Any) -> Any:
     """A value as a trace keeps it."""
     if type(value) in _SHORT:
         return value

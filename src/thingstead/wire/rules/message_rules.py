@@ -79,6 +79,9 @@ class RuleTestItem(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool | None  # null: an attribute of the condition is missing
     outcome: str  # `acted`, or why it would not act
     actions: list[Action]  # that would be done
+    result: dict[str, Any] | UnsetType = UNSET  # attributes that would be stored, of a rule with functions
+    detail: str = ""  # why a function failed
+    logs: list[str] = []  # of the console of the functions
 
 
 class MessageRuleTest(msgspec.Struct, frozen=True, kw_only=True):
