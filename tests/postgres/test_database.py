@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+import structlog
 
 from tests.postgres.proxy import BreakingProxy
 from tests.postgres_server import PostgresServer, package_programs
@@ -127,6 +128,27 @@ async def test_a_text_that_no_column_can_hold_is_refused(database: PostgresDatab
     assert refused.value.code == "has_nul"
     with pytest.raises(InvalidInput):
         await database.write(put(2**63))
+
+
+async def test_a_full_disk_is_told_once_and_shown_until_it_has_room_for_some_time(
+    database: PostgresDatabase, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = "DO $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$"
+    with structlog.testing.capture_logs() as logs:
+        for number in range(3):
+            with pytest.raises(Unavailable, match="no space left"):
+                await database.write(lambda connection: connection.execute(full))
+            await database.write(put(number))
+            trouble = database.trouble()
+            assert trouble is not None
+            assert "no space left" in trouble.message
+        monkeypatch.setattr(committing, "FULL_S", 0)
+        with pytest.raises(Unavailable, match="no space left"):
+            await database.write(lambda connection: connection.execute(full))
+    assert [line["event"] for line in logs] == ["a commit failed"]
+    await database.probe()
+    assert database.trouble() is None
+    assert kept(url) == [0, 1, 2]
 
 
 async def test_connections_that_the_server_ended_are_made_again(database: PostgresDatabase, url: str) -> None:

@@ -16,7 +16,14 @@ import structlog
 from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.refusals import Reason, reason
 from thingstead.storage.postgres.engine.connection import Backend, PostgresConnection
-from thingstead.storage.postgres.engine.errors import DRIVER_ERRORS, ends_all, is_fenced, may_go_again, translated
+from thingstead.storage.postgres.engine.errors import (
+    DRIVER_ERRORS,
+    ends_all,
+    is_disk_full,
+    is_fenced,
+    may_go_again,
+    translated,
+)
 from thingstead.storage.sql.access.writer import Jobs, WriteJob
 
 log = structlog.get_logger("thingstead.storage")
@@ -24,6 +31,7 @@ log = structlog.get_logger("thingstead.storage")
 PATIENCE_S = 10.0  # for a database that cannot be reached; then the writes that wait fail
 PAUSE_S, PAUSES_S = 0.05, 0.5  # between two attempts: at first, and at most
 AGAIN_COUNT = 20  # attempts of a transaction whose statements fail with the server
+FULL_S = 10.0  # after a commit that found the disk full; meanwhile smaller ones may succeed, which ends nothing
 ALONE_COUNT = 3  # jobs that may fail before those of a group run in savepoints
 
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ? AND backend_start::text = ?"
@@ -64,6 +72,7 @@ class Committing:
         self._begin = b"BEGIN; SELECT " + (b"pg_current_xact_id()" if stream is None else b"fence(%d)" % stream)
         self.trouble: Reason | None = None  # why nothing can be committed now
         self.commits_failed = 0
+        self._full_until_s = 0.0
 
     def commit(self, jobs: Jobs) -> None:
         """Runs jobs in one transaction; sets the result or the error of each."""
@@ -71,9 +80,13 @@ class Committing:
             self._commit(jobs)
         except Exception as exc:
             self.commits_failed += 1
+            full = is_disk_full(exc)
+            if not full or time.monotonic() >= self._full_until_s:  # a full disk is told once, not with each report
+                bug = None if isinstance(exc, (*DRIVER_ERRORS, ThingsteadError, UnknownOutcome)) else exc
+                log.error("a commit failed", error=str(exc), jobs=len(jobs), exc_info=bug)
+            if full:
+                self._full_until_s = time.monotonic() + FULL_S
             self.trouble = reason("database_unwritable", detail=str(exc))
-            bug = None if isinstance(exc, (*DRIVER_ERRORS, ThingsteadError, UnknownOutcome)) else exc
-            log.error("a commit failed", error=str(exc), jobs=len(jobs), exc_info=bug)
             self._undo()
             for job in jobs:
                 job.error = Unavailable(self.trouble)  # also of one that failed because of others
@@ -82,7 +95,8 @@ class Committing:
             elif isinstance(exc, UnknownOutcome):
                 self._fenced(str(exc))
         else:
-            self.trouble = None
+            if self.trouble is not None and time.monotonic() >= self._full_until_s:
+                self.trouble = None
 
     def _commit(self, jobs: Jobs) -> None:
         left = list(jobs)
