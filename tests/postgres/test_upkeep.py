@@ -35,3 +35,11 @@ async def test_a_new_database_has_nothing_to_warn_of(postgres_url: str) -> None:
     async with await PostgresStore.open(postgres_url, ManualClock()) as store:
         await store._look_at_upkeep()
         assert store.warnings() == []
+
+
+async def test_the_size_of_the_database_is_told(postgres_url: str) -> None:
+    store = await PostgresStore.open(postgres_url, ManualClock())
+    size_bytes = await store.database_bytes()
+    await store.close()
+    assert size_bytes is not None
+    assert size_bytes > 1_000_000

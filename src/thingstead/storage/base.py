@@ -148,6 +148,10 @@ class Store(Protocol):
         """Statistics for ``/metrics``."""
         ...
 
+    async def database_bytes(self) -> int | None:
+        """Size of the database where it is not in the data folder; None: it is."""
+        ...
+
     def trouble(self) -> Reason | None:
         """Why data cannot be stored now, for ``/healthz`` and ``/readyz``; None if it can."""
         ...

@@ -35,7 +35,7 @@ class ServerInfo(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int  # ms
     uptime_s: int
     ports: list[ServerPort]
-    data_bytes: int  # files of the data folder
+    data_bytes: int  # files of the data folder; over PostgreSQL the database
     disk_total_bytes: int
     disk_free_bytes: int
     low_disk_bytes: int  # free space below which reports are refused

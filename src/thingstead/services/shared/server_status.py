@@ -46,6 +46,7 @@ class ServerStatus:
         """The present state; of history that of one project."""
         extent = await self._store.retention.extent(project_id)
         data_bytes, total_bytes, free_bytes = await asyncio.to_thread(self._sizes)
+        database_bytes = await self._store.database_bytes()
         trouble = self._store.trouble()
         return ServerInfo(
             version=__version__,
@@ -54,7 +55,7 @@ class ServerStatus:
             started_at=self._started_at,
             uptime_s=int(self._clock.monotonic_s() - self._begun_s),
             ports=list(self.ports()),
-            data_bytes=data_bytes,
+            data_bytes=data_bytes if database_bytes is None else database_bytes,
             disk_total_bytes=total_bytes,
             disk_free_bytes=free_bytes,
             low_disk_bytes=self._low_disk_bytes,

@@ -82,6 +82,10 @@ class PostgresStore(SqlStore):
     async def _look_at_upkeep(self) -> None:
         self._upkeep = await self._database.read(upkeep.look)
 
+    async def database_bytes(self) -> int | None:
+        sql = "SELECT pg_database_size(current_database())"
+        return int((await self._database.read(lambda connection: connection.execute(sql).fetchone()))[0])
+
     def warnings(self) -> list[HealthWarning]:
         return [*super().warnings(), *self._upkeep.warnings()]
 

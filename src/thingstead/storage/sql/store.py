@@ -113,6 +113,9 @@ class SqlStore:
             packings_failed=self.history.packer.failures,
         )
 
+    async def database_bytes(self) -> int | None:
+        return None
+
     def trouble(self) -> Reason | None:
         return self.database.trouble()
 
