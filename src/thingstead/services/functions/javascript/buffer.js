@@ -1,9 +1,9 @@
 // Buffer as in Node, as far as functions of devices' bytes use it.
 (function () {
   "use strict";
-  var DIGITS = "0123456789abcdef";
   var ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   var fromCharCode = String.fromCharCode;
+  var fromHex = Uint8Array.fromHex.bind(Uint8Array), toHex = Uint8Array.prototype.toHex;
   function encoding(name) {
     var text = name === undefined || name === null ? "utf8" : String(name).toLowerCase();
     if (text === "utf-8") return "utf8";
@@ -76,6 +76,11 @@
     if (kind === "utf8") return utf8Bytes(text);
     if (kind === "base64" || kind === "base64url") return base64Bytes(text);
     if (kind === "hex") {
+      try {
+        return fromHex(text);
+      } catch (error) {
+        // Node takes what is in front of the first pair that is not hexadecimal.
+      }
       var packed = new Uint8Array(text.length >> 1);
       for (var i = 0; i < packed.length; i++) {
         var high = nibble(text.charCodeAt(2 * i)), low = nibble(text.charCodeAt(2 * i + 1));
@@ -118,12 +123,13 @@
       begin = begin === undefined ? 0 : Math.max(0, begin | 0);
       end = end === undefined ? this.length : Math.min(this.length, end | 0);
       if (kind === "utf8") return utf8Text(this, begin, end);
+      if (kind === "hex") return toHex.call(this.subarray(begin, end));
       if (kind === "base64") return base64Text(this, begin, end);
       if (kind === "base64url") return base64Text(this, begin, end).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
       var text = "";
       for (var i = begin; i < end; i++) {
         var byte = this[i];
-        text += kind === "hex" ? DIGITS[byte >> 4] + DIGITS[byte & 15] : fromCharCode(kind === "ascii" ? byte & 127 : byte);
+        text += fromCharCode(kind === "ascii" ? byte & 127 : byte);
       }
       return text;
     }
