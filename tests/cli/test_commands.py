@@ -208,6 +208,19 @@ def test_an_unknown_command_is_refused_with_code_2() -> None:
     assert "No such command 'surprise'" in done.stderr
 
 
+def test_a_backup_its_restoration_and_a_check_are_told_as_json(tmp_path: Path) -> None:
+    data, backup, restored = (str(tmp_path / name) for name in ("data", "backup", "restored"))
+    assert thingstead("init", "--data-dir", data, "--json").returncode == 0
+    made = json.loads(thingstead("backup", backup, "--data-dir", data, "--json").stdout)
+    assert made["backup"] == backup
+    assert made["size_bytes"] > 0
+    done = json.loads(thingstead("restore", backup, "--data-dir", restored, "--json").stdout)
+    assert done == {"data_dir": restored, "rows": made["rows"], "created_at": made["created_at"]}
+    parts = [json.loads(line) for line in thingstead("check", "--data-dir", restored, "--json").stdout.splitlines()]
+    assert {part["part"] for part in parts} >= {"pages", "references", "blocks"}
+    assert [part["problems"] for part in parts] == [[]] * len(parts)
+
+
 def test_a_rotated_project_key_is_printed_and_is_another_one(tmp_path: Path) -> None:
     credentials = init(tmp_path / "data")
     done = thingstead("project", "rotate-key", "--data-dir", tmp_path / "data", "--grace-days", "0.5")

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from thingstead.cli.options import command_config, config_option, data_options
+from thingstead.cli.administration.operator import print_facts
+from thingstead.cli.options import command_config, config_option, data_options, json_option
 from thingstead.cli.progress import bar
 from thingstead.server import database_backups
 from thingstead.server.backups import restore
@@ -17,7 +18,8 @@ from thingstead.server.backups import restore
 @click.option("--keep-tokens", is_flag=True, help="Keep the AccessTokens of the backup valid.")
 @data_options
 @config_option
-def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) -> None:
+@json_option
+def command(backup: Path, keep_tokens: bool, as_json: bool, file: Path | None, **flags: Any) -> None:
     """Create a data folder from a backup. BACKUP is its folder. That of a database fills an empty database.
 
     A data folder or a database that is not empty is refused and not changed. The copy is compared with the manifest
@@ -25,12 +27,15 @@ def command(backup: Path, keep_tokens: bool, file: Path | None, **flags: Any) ->
     AccessTokens is replaced: applications and people log in again.
     """
     config = command_config(file, **flags)
-    if config.database:
-        with bar("Restoring") as progress:
-            done = asyncio.run(database_backups().restore_database(config, backup, progress, keep_tokens=keep_tokens))
-        click.echo(f"The database is restored: {done.rows:,} rows, as of {done.created_at}")
-        return
     with bar("Restoring") as progress:
-        manifest = restore(backup, config.data_path, progress, keep_tokens=keep_tokens)
-    rows = sum(manifest.rows.values())
-    click.echo(f"{config.data_path} is restored: {rows:,} rows, as of {manifest.created_at}")
+        if config.database:
+            done = asyncio.run(database_backups().restore_database(config, backup, progress, keep_tokens=keep_tokens))
+            restored, rows, created_at = "The database", done.rows, done.created_at
+        else:
+            manifest = restore(backup, config.data_path, progress, keep_tokens=keep_tokens)
+            restored, rows, created_at = str(config.data_path), sum(manifest.rows.values()), manifest.created_at
+    if as_json:
+        facts = {"data_dir": None if config.database else restored, "rows": rows, "created_at": created_at}
+        print_facts(facts, as_json=True)
+    else:
+        click.echo(f"{restored} is restored: {rows:,} rows, as of {created_at}")
