@@ -115,6 +115,7 @@ class House:
         await self.platform.ingest.close()
         await self.platform.alarms.engine.close()
         await self.platform.notify.dispatcher.close()
+        await self.platform.functions.close()
         await self.bus.close()
         await self.store.close()
 

@@ -1,0 +1,86 @@
+"""Message rules through the API: kept, refused, changed, tried out."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.registry.house import Api
+
+HOT = {"attribute": "temperature", "op": ">", "value": 30}
+FUNCTIONS = {"attributes": [{"identifier": "temperature", "data_type": "number", "data_options": {"max": 125}}]}
+
+
+@pytest.fixture
+async def type_id(api: Api) -> str:
+    return await api.new_type(functions=FUNCTIONS)
+
+
+def smallest(type_id: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "Fan",
+        "on": "after_report",
+        "type": type_id,
+        "if": HOT,
+        "actions": [{"push": {"fan": True}}],
+        **more,
+    }
+
+
+async def test_a_rule_is_shown_as_it_was_given_and_changes_keep_the_rest(api: Api, type_id: str) -> None:
+    rule_id = (await api.call("POST", "message_rule", smallest(type_id)))["id"]
+    shown = await api.get(f"message_rule/{rule_id}")
+    assert {name: shown[name] for name in ("name", "on", "type", "if", "actions")} == smallest(type_id)
+    assert (shown["devices"], shown["enabled"], shown["version"]) == ([], True, 1)
+    assert (await api.get("message_rules", on="after_report"))["items"] == [shown]
+    assert (await api.get("message_rules", on="event"))["items"] == []
+
+    device_id = await api.new_device(name="d")
+    changed = await api.call("PUT", f"message_rule/{rule_id}", {"devices": [device_id], "if": None, "version": 1})
+    assert (changed["type"], changed["devices"], changed["version"]) == ("", [device_id], 2)
+    assert "if" not in changed
+    assert changed["actions"] == [{"push": {"fan": True}}]
+    await api.call("DELETE", f"message_rule/{rule_id}")
+    assert (await api.get("message_rules"))["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "fields"),
+    [
+        ({"on": "before_push"}, ["on"]),
+        ({"identifier": "opened"}, ["identifier"]),
+        ({"if": {"attribute": "temperature", "op": ">", "value": 200}}, ["if.value"]),
+        ({"if": {"attribute": "temperature", "op": "==", "value": "hot"}}, ["if.value"]),
+        ({"actions": [{"push": {}}]}, ["actions[0].push"]),
+        ({"actions": [{"push": {"a": 1}, "set": {"a": 1}}]}, ["actions[0]"]),
+        ({"actions": [{"delay_ms": 5}]}, ["actions[0]"]),
+        ({"actions": [{"command": {"method": "no spaces"}}]}, ["actions[0].command.method"]),
+        ({"actions": [{"data": {"identifier": "s", "format": "hex", "body": "0"}}]}, ["actions[0].data.body"]),
+        ({"actions": [{"set": {"a": 1}, "device": "nowhere"}]}, ["actions[0].device"]),
+        ({"actions": [{"function": "module.exports = function () {}"}]}, ["actions[0]"]),
+        ({"on": "before_report"}, ["actions[0]"]),
+        ({"on": "before_report", "actions": [{"function": "f("}]}, ["actions[0].function"]),
+        ({"on": "before_report", "actions": [{"function": "f", "delay_ms": 1}]}, ["actions[0]"]),
+        ({"on": "data"}, ["if"]),
+        ({"devices": ["nowhere"]}, ["type"]),
+        ({"type": "nowhere"}, ["type"]),
+        ({"actions": [{"url": "https://example.com"}]}, ["actions[0].url"]),
+    ],
+)
+async def test_a_rule_that_could_never_act_is_refused_by_the_name_of_the_part(
+    api: Api, type_id: str, more: dict[str, Any], fields: list[str]
+) -> None:
+    refusal = await api.refusal("POST", "message_rule", smallest(type_id, **more))
+    assert refusal.errcode == 400
+    assert list(refusal.fields) == fields
+
+
+async def test_a_test_run_says_what_a_rule_would_do(api: Api, type_id: str) -> None:
+    async def tested(**body: Any) -> Any:
+        [item] = (await api.call("POST", "message_rule_test", {"rule": smallest(type_id), **body}))["items"]
+        return item["holds"], item["outcome"], item["actions"]
+
+    assert await tested(attributes={"temperature": 31}) == (True, "acted", [{"push": {"fan": True}}])
+    assert await tested(attributes={"temperature": 30}) == (False, "condition", [])
+    assert await tested(attributes={"humidity": 30}) == (None, "no_attribute", [])
+    refusal = await api.refusal("POST", "message_rule_test", {"rule": smallest(type_id)})
+    assert list(refusal.fields) == ["device"]
