@@ -36,14 +36,14 @@ DELAYED_COUNT = 100_000  # actions that wait for their time; one more is not don
 DATA_WAIT_MS = 60_000  # how long custom data waits for a device without a connection
 
 
-class _RulePart(
+class _MessageRulePart(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
     rename={"and_": "and", "or_": "or", "not_": "not", "set_": "set"},
 ):  # fmt: skip
     """A part of a rule. Unknown members are refused, because ignoring one would change the meaning of the rule."""
 
 
-class MessageCondition(_RulePart, frozen=True, kw_only=True):
+class MessageCondition(_MessageRulePart, frozen=True, kw_only=True):
     """One of: a comparison of an attribute (`attribute`, `op`, `value`), or `and`, `or`, `not` of other conditions."""
 
     attribute: (
@@ -63,7 +63,7 @@ class MessageCondition(_RulePart, frozen=True, kw_only=True):
     not_: "MessageCondition | None" = None
 
 
-class CommandAction(_RulePart, frozen=True, kw_only=True):
+class CommandAction(_MessageRulePart, frozen=True, kw_only=True):
     """A command to send."""
 
     method: str
@@ -75,7 +75,7 @@ class CommandAction(_RulePart, frozen=True, kw_only=True):
     ] = COMMAND_WAIT_MS
 
 
-class DataAction(_RulePart, frozen=True, kw_only=True):
+class DataAction(_MessageRulePart, frozen=True, kw_only=True):
     """Custom data to send."""
 
     identifier: Annotated[str, Meta(description="The identifier of the stream.")]
@@ -86,7 +86,7 @@ class DataAction(_RulePart, frozen=True, kw_only=True):
     ]
 
 
-class Action(_RulePart, frozen=True, kw_only=True):
+class Action(_MessageRulePart, frozen=True, kw_only=True):
     """One of `push`, `set`, `command`, `data` and `function`."""
 
     push: Annotated[dict[str, Any], Meta(description="Attributes to store and to push to the device.")] | None = None

@@ -16,7 +16,7 @@ from thingstead.model.message_rules.rule import Outcome as RuleOutcome
 from thingstead.services.functions.pool import FunctionPool, reads_current
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.shared.commits import Commit, RefusableCommit, settled
-from thingstead.services.triggers.trace import Evaluation, TriggerRule
+from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.services.triggers.triggers import Triggers, shortened
 from thingstead.storage.base import Store
 
@@ -118,7 +118,7 @@ class Preprocessing:
         found = attributes
         for rule in rules:
             read = {name: shortened(value) for name, value in rule.values_of(found).items()}
-            evaluation = Evaluation(
+            evaluation = RuleMatch(
                 self._clock.now_ms(), link.device.id, message_id, rule.rule.version, read, "deadline" if late else None
             )
             rule.note(evaluation)

@@ -72,13 +72,13 @@ class Effects:
             if action.command is not None:
                 sent = action.command
                 command = await self._control.draft(device, sent.method, sent.params, sent.id, sent.wait_ms)
-                return _Command(self._store, self._control, command)
+                return _CommandEffect(self._store, self._control, command)
             if action.data is not None:
                 return await self._data(device, action.data)
             source: Source = "push" if action.push is not None else "cloud"
             link = await self._ingest.link(device)
             values = action.push if action.push is not None else action.set_ or {}
-            return _Values(self._bus, self._ingest, link, deepcopy(values), source)
+            return _ValuesEffect(self._bus, self._ingest, link, deepcopy(values), source)
         except Unavailable:
             raise
         except ThingsteadError as exc:
@@ -90,10 +90,10 @@ class Effects:
             await self._streams.target(device.project_id, device.id, data.identifier, payload)
         except DeviceOffline as exc:
             return FailedAction("target_offline", exc.reason)
-        return _Data(self._streams, device, data.identifier, payload)
+        return _DataEffect(self._streams, device, data.identifier, payload)
 
 
-class _Values:
+class _ValuesEffect:
     """Attributes that are stored, and pushed if their source is ``push``."""
 
     reference = ""
@@ -128,7 +128,7 @@ class _Values:
         return None
 
 
-class _Command:
+class _CommandEffect:
     """A command, which waits in its row until a connection takes it."""
 
     def __init__(self, store: Store, control: ControlService, command: Command) -> None:
@@ -154,7 +154,7 @@ class _Command:
         return None
 
 
-class _Data:
+class _DataEffect:
     """Custom data, which is logged."""
 
     reference = ""

@@ -20,7 +20,7 @@ from thingstead.model.message_rules.rule import DATA_WAIT_MS, DELAYED_COUNT, Act
 from thingstead.model.message_rules.work import EffectCount, Work, WorkItem
 from thingstead.refusals import Reason
 from thingstead.services.message_rules.effects import Effect, Effects, FailedAction
-from thingstead.services.triggers.trace import Evaluation, TriggerRule
+from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.services.triggers.triggers import PendingWork, Triggers
 from thingstead.storage.base import Store
 from thingstead.timers import DueQueue
@@ -36,13 +36,13 @@ DATA_RETRY_MS = 2_000  # until custom data is tried again for a device without a
 LONGEST_SLEEP_S = 1.0
 
 
-class _Step(NamedTuple):
+class _ActionStep(NamedTuple):
     """An action of an item, checked."""
 
     item: WorkItem
     action: Action
     found: Effect | FailedAction
-    evaluation: Evaluation | None
+    evaluation: RuleMatch | None
 
 
 class RuleRunner:
@@ -138,23 +138,23 @@ class RuleRunner:
         work = pending.work if pending is not None else await self._store.message_rules.read_work(work_id)
         if work is None:
             return
-        evaluations: Sequence[Evaluation | None] = (
+        evaluations: Sequence[RuleMatch | None] = (
             pending.evaluations if pending is not None else [self._evaluation_of(item) for item in work.items]
         )
-        steps: list[_Step] = []
+        steps: list[_ActionStep] = []
         later: list[Work] = []
         for item, evaluation in zip(work.items, evaluations, strict=True):
             for action in self._actions_of(item, evaluation):
                 if action.delay_ms and item.action is None:
                     self._put_off(later, item, action, item.ts + action.delay_ms, evaluation)
                 else:
-                    steps.append(_Step(item, action, await self._effects.prepare(item, action), evaluation))
+                    steps.append(_ActionStep(item, action, await self._effects.prepare(item, action), evaluation))
         for step in steps:
             if not isinstance(step.found, FailedAction):
                 step.found.check_room()
         self._commit(work, steps, later, evaluations)
 
-    def _actions_of(self, item: WorkItem, evaluation: Evaluation | None) -> Sequence[Action]:
+    def _actions_of(self, item: WorkItem, evaluation: RuleMatch | None) -> Sequence[Action]:
         rule = self.triggers.index.rules.get(item.rule_id)
         if rule is None:
             if evaluation is not None:
@@ -163,7 +163,7 @@ class RuleRunner:
         return rule.rule.body.actions if item.action is None else (item.action,)
 
     def _put_off(
-        self, later: list[Work], item: WorkItem, action: Action, due_at: int, evaluation: Evaluation | None,
+        self, later: list[Work], item: WorkItem, action: Action, due_at: int, evaluation: RuleMatch | None,
         expires_at: int = 0,
     ) -> None:  # fmt: skip
         """Lets an action wait for its time."""
@@ -176,12 +176,12 @@ class RuleRunner:
             _note(evaluation, item, action, "delayed", due_at=due_at)
 
     def _commit(
-        self, work: Work, steps: Sequence[_Step], later: list[Work], evaluations: Sequence[Evaluation | None]
+        self, work: Work, steps: Sequence[_ActionStep], later: list[Work], evaluations: Sequence[RuleMatch | None]
     ) -> None:
         """Puts everything into the open commit, in this turn of the event loop."""
         now = self._clock.now_ms()
         counts: dict[str, int] = {}
-        appended: list[_Step] = []
+        appended: list[_ActionStep] = []
         for step in steps:
             item, action, found, evaluation = step
             if isinstance(found, FailedAction):
@@ -206,9 +206,9 @@ class RuleRunner:
     def _committed(
         self,
         work: Work,
-        appended: Sequence[_Step],
+        appended: Sequence[_ActionStep],
         later: Sequence[Work],
-        evaluations: Sequence[Evaluation | None],
+        evaluations: Sequence[RuleMatch | None],
         error: Exception | None,
     ) -> None:
         self._under_way -= 1
@@ -233,7 +233,7 @@ class RuleRunner:
         if later:
             self._wake.set()
 
-    def _conclude(self, rule: TriggerRule | None, evaluation: Evaluation | None) -> None:
+    def _conclude(self, rule: TriggerRule | None, evaluation: RuleMatch | None) -> None:
         """Says what a rule came to, once all its actions were tried."""
         if evaluation is None or evaluation.outcome is not None or not evaluation.effects:
             return
@@ -243,7 +243,7 @@ class RuleRunner:
         if rule is not None:
             rule.outcomes[outcome] += 1
 
-    def _evaluation_of(self, item: WorkItem) -> Evaluation | None:
+    def _evaluation_of(self, item: WorkItem) -> RuleMatch | None:
         """The evaluation that an item comes from, if it is still in memory."""
         rule = self.triggers.index.rules.get(item.rule_id)
         if rule is None:
@@ -251,13 +251,13 @@ class RuleRunner:
         for evaluation in reversed(rule.last):
             if evaluation.message_id == item.cause.message_id and evaluation.device_id == item.device_id:
                 return evaluation
-        made = Evaluation(item.ts, item.device_id, item.cause.message_id, rule.rule.version, {}, None)
+        made = RuleMatch(item.ts, item.device_id, item.cause.message_id, rule.rule.version, {}, None)
         rule.note(made)  # of an earlier run of the server
         return made
 
 
 def _note(
-    evaluation: Evaluation | None,
+    evaluation: RuleMatch | None,
     item: WorkItem,
     action: Action,
     outcome: str,

@@ -7,7 +7,7 @@ from thingstead.model.message_rules.rule import EVALUATIONS_KEPT, MessageRule, O
 from thingstead.rules.message_rules import compile_condition
 
 
-class Evaluation:
+class RuleMatch:
     """A rule and a message. ``effects`` grows while the actions are done."""
 
     __slots__ = ("detail", "device_id", "effects", "message_id", "outcome", "ts", "values", "version")
@@ -40,7 +40,7 @@ class TriggerRule:
         self.unmet: int = 0 if before is None else before.unmet  # condition does not hold
         self.absent: int = 0 if before is None else before.absent  # attribute is not in the message
         self.outcomes: Counter[Outcome] = Counter() if before is None else before.outcomes
-        self.last: deque[Evaluation] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.last
+        self.last: deque[RuleMatch] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.last
         # The newest messages that do not meet the condition: (instant, device, value).
         self.missed: deque[tuple[int, str, Any]] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.missed
 
@@ -49,17 +49,17 @@ class TriggerRule:
         """Messages that it was evaluated on."""
         return self.matched + self.unmet + self.absent
 
-    def note(self, evaluation: Evaluation) -> None:
+    def note(self, evaluation: RuleMatch) -> None:
         """Keeps an evaluation on which it acts, or would have acted."""
         self.last.append(evaluation)
         if evaluation.outcome is not None:
             self.outcomes[evaluation.outcome] += 1
 
-    def evaluations(self) -> list[Evaluation]:
+    def evaluations(self) -> list[RuleMatch]:
         """The last evaluations, newest first."""
         attribute = self.compiled.attribute
         missed = [
-            Evaluation(
+            RuleMatch(
                 ts, device_id, "", self.rule.version, {} if attribute is None else {attribute: value}, "condition"
             )
             for ts, device_id, value in self.missed

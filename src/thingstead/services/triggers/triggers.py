@@ -27,7 +27,7 @@ from thingstead.rules.message_rules import holds, misled
 from thingstead.services.shared.excerpts import EXCERPT_BYTES
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.services.triggers.index import DeviceTriggers, TriggerIndex, concerns
-from thingstead.services.triggers.trace import Evaluation, TriggerRule
+from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.storage.base import Commit, Store
 
 ITEMS_PER_WORK = 100  # more of one commit are work of their own
@@ -43,7 +43,7 @@ class PendingWork:
 
     def __init__(self, work_id: int) -> None:
         self.items: list[WorkItem] = []
-        self.evaluations: list[Evaluation] = []
+        self.evaluations: list[RuleMatch] = []
         self.work = Work(work_id, 0, self.items)
 
 
@@ -182,7 +182,7 @@ class Triggers:
             rule.matched += 1
             outcome = self._refusal(rule, device, origin, count)
             read = {name: shortened(value) for name, value in rule.values_of(values).items()}
-            evaluation = Evaluation(now, device.id, message_id, rule.rule.version, read, outcome)
+            evaluation = RuleMatch(now, device.id, message_id, rule.rule.version, read, outcome)
             rule.note(evaluation)
             if outcome is None:
                 caused = Cause(origin.message_id, (*origin.rule_ids, rule.rule.id))
