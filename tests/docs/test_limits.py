@@ -37,7 +37,7 @@ NO_BOUND = {
     "mqtt.message.ENCODINGS_LIMIT",  # what is beyond it is made again, each time
     "timers.OUTDATED_LIMIT",  # over it, what was cancelled is cleared away
     "broker.connection.handshake.NO_LIMIT",  # says that there is none
-    "services.functions.contexts.LOOKS_COUNT",  # calls from one look at the memory to the next
+    "services.functions.limits.LOOKS_COUNT",  # calls from one look at the memory to the next
     "services.functions.process.READS_COUNT",  # of what is being written
     "services.functions.results.EXACT_LIMIT",  # of integers in JavaScript
     "services.notifications.channels.SHOWN_LENGTH",  # of a secret, in an answer

@@ -6,14 +6,17 @@ import time
 import zoneinfo
 from pathlib import Path
 
-from thingstead.services.functions.engine import CALLS_LIMIT, CallOutcome, FunctionContext
+from thingstead.services.functions.engine import CallOutcome, FunctionContext
 from thingstead.services.functions.frames import CallItem
+from thingstead.services.functions.limits import (
+    CALLS_LIMIT,
+    CONTEXTS_LIMIT,
+    KEPT_BYTES,
+    LOOKS_COUNT,
+    PROCESS_MEMORY_LIMIT_BYTES,
+)
 from thingstead.services.shared.lru import Lru
 
-CONTEXTS_LIMIT = 256
-MEMORY_LIMIT_BYTES = 384 << 20
-KEPT_BYTES = 1 << 20
-LOOKS_COUNT = 8
 SLOW_US = 1_000
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -72,11 +75,11 @@ class FunctionContexts:
 
     def trim(self) -> None:
         """Drops contexts while the process uses too much memory: first those that keep much, then the oldest."""
-        if self._resident_bytes() <= MEMORY_LIMIT_BYTES:
+        if self._resident_bytes() <= PROCESS_MEMORY_LIMIT_BYTES:
             return
         for function in [number for number, context in self._contexts.items() if context.memory_bytes > KEPT_BYTES]:
             del self._contexts[function]
-        while self._contexts and self._resident_bytes() > MEMORY_LIMIT_BYTES:
+        while self._contexts and self._resident_bytes() > PROCESS_MEMORY_LIMIT_BYTES:
             self._contexts.popitem(last=False)
 
     def _resident_bytes(self) -> int:

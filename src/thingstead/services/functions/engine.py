@@ -12,15 +12,15 @@ import msgspec
 import quickjs
 
 from thingstead.services.functions.frames import LOAD_ONLY, CallItem, CallStatus
-
-MEMORY_LIMIT_BYTES = 16 << 20
-STACK_LIMIT_BYTES = 256 << 10
-OUTPUT_LIMIT_BYTES = 64 << 10
-LINES_LIMIT = 50
-LINE_LENGTH = 500
-DETAIL_LENGTH = 500
-CALLS_LIMIT = 10_000
-LOAD_LIMIT_S = 0.05
+from thingstead.services.functions.limits import (
+    DETAIL_LENGTH,
+    LINE_LENGTH,
+    LINES_LIMIT,
+    LOAD_LIMIT_S,
+    MEMORY_LIMIT_BYTES,
+    OUTPUT_LIMIT_BYTES,
+    STACK_LIMIT_BYTES,
+)
 
 NO_ROOM = "threw null"  # what is thrown where not even the error fits into the memory
 FAILED: dict[str, CallStatus] = {"interrupted": "time", "out of memory": "memory"}

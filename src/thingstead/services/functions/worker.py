@@ -16,13 +16,15 @@ import time
 
 from thingstead.services.functions.contexts import FunctionContexts
 from thingstead.services.functions.frames import CallAnswer, CallFrames, decode_batch, framed
+from thingstead.services.functions.limits import (
+    ADDRESS_SPACE_LIMIT_BYTES,
+    DESCRIPTORS_LIMIT,
+    HELD_MAX_LENGTH,
+    HELD_MAX_NS,
+)
 
 BOARD_BYTES = 16
-ADDRESS_SPACE_LIMIT_BYTES = 1 << 30
-DESCRIPTORS_LIMIT = 32
 RECEIVED_BYTES = 1 << 18
-HELD_MAX_NS = 2_000_000  # an answer that is ready waits this long for others at most
-HELD_MAX_LENGTH = 1 << 20
 
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
