@@ -86,7 +86,13 @@ def test_damage_is_said_while_the_rest_is_served(running: Running, start_server:
     answer = httpx.get(f"{again.url}/healthz")
     said = {
         "status": "ok",
-        "warnings": [{"code": "rows_set_aside", "message": "1 rows of the history were moved to the quarantine"}],
+        "warnings": [
+            {
+                "code": "rows_set_aside",
+                "message": "1 rows of the history were moved to the quarantine",
+                "args": {"rows": 1},
+            }
+        ],
     }
     assert (answer.status_code, answer.json()) == (200, said)
     assert "thingstead_history_quarantined_rows 1" in httpx.get(f"{again.url}/metrics").text
