@@ -142,7 +142,7 @@ def test_a_damaged_backup_restores_nothing(database: str, postgres_server: Postg
     ("database", "problem"),
     [
         ("postgresql://thingstead:secret@127.0.0.1:1/thingstead", "database 127.0.0.1:1/thingstead: "),
-        ("mysql://thingstead@127.0.0.1/thingstead", "is not an address of PostgreSQL"),
+        ("mysql://thingstead@127.0.0.1/thingstead", "must be an address of PostgreSQL"),
         ("postgresql://thingstead@127.0.0.1", "must name the database"),
     ],
 )
@@ -178,7 +178,7 @@ def test_a_role_that_may_create_nothing_is_told_what_it_needs(database: str, pos
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"THINGSTEAD_DATABASE": "things.example.com"}, "is not an address of PostgreSQL"),
+        ({"THINGSTEAD_DATABASE": "things.example.com"}, "must be an address of PostgreSQL"),
         (
             {"THINGSTEAD_DATABASE": "postgresql://t@h/t", "THINGSTEAD_DATABASE_PASSWORD_FILE": "/nowhere"},
             "database_password_file: /nowhere cannot be read",
