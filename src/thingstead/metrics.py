@@ -249,6 +249,8 @@ class HttpRequests:
         self._counts: Counter[tuple[str, str, int]] = Counter()
         self.durations = {(plane,): Histogram(REQUEST_BOUNDS_S) for plane in (*PLANES.values(), "page")}
         self.refusals: Counter[str] = Counter()  # by code
+        # Is told the path template, the status and the code of each answer, in the task that serves the request.
+        self.observer: Callable[[str, int, str], None] | None = None
 
     @property
     def counts(self) -> Mapping[tuple[str, str, str], int]:
@@ -267,6 +269,8 @@ class HttpRequests:
         self.durations[plane,].observe(took_s)
         if code:
             self.refusals[code] += 1
+        if self.observer is not None:
+            self.observer(route, status, code)
 
 
 # With labels: values by tuple of label values.

@@ -31,6 +31,8 @@ NO_BOUND = {
     "notify.smtp_port",
     "http.malformed_json_status",
     "http.hsts_max_age_s",  # what browsers are told
+    "tracing.sample_ratio",
+    "server.tracing.SPANS_PER_EXPORT_COUNT",  # over it, more requests are made
     "mqtt.inbound.MAX_RECEIVE_MAXIMUM",  # the greatest that MQTT can say
     "mqtt.outbound.MAX_PACKET_ID",  # the same
     "mqtt.wire.MAX_VARIABLE_BYTE_INTEGER",  # the same

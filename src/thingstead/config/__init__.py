@@ -12,11 +12,13 @@ from thingstead.config.settings import (
     ApiSettings,
     AppSettings,
     ClusterSettings,
+    FunctionSettings,
     MqttSettings,
     NotifySettings,
     PublicSettings,
     StorageSettings,
     TcpSettings,
+    TracingSettings,
 )
 from thingstead.config.tree import SETTINGS, Config, Setting
 
@@ -28,6 +30,7 @@ __all__ = [
     "AppSettings",
     "ClusterSettings",
     "Config",
+    "FunctionSettings",
     "Listener",
     "ListenerSpec",
     "MqttSettings",
@@ -36,6 +39,7 @@ __all__ = [
     "Setting",
     "StorageSettings",
     "TcpSettings",
+    "TracingSettings",
     "dump",
     "load",
 ]

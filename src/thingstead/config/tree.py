@@ -20,6 +20,7 @@ from thingstead.config.settings import (
     PublicSettings,
     StorageSettings,
     TcpSettings,
+    TracingSettings,
     about,
 )
 from thingstead.errors import ConfigError
@@ -115,6 +116,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     storage: StorageSettings = StorageSettings()
     cluster: ClusterSettings = ClusterSettings()
     functions: FunctionSettings = FunctionSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def data_path(self) -> Path:

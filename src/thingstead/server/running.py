@@ -1,9 +1,10 @@
 """The working server over an open store: services, MQTT and TCP ports, and what its HTTP ports answer."""
 
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from thingstead.api.app import AsgiApp, create_app
 from thingstead.broker.broker import STOP_TIMEOUT_S, MqttBroker
@@ -13,6 +14,7 @@ from thingstead.clock import Clock
 from thingstead.config import Config
 from thingstead.console.files import packaged_files
 from thingstead.console.pages import ConsolePages
+from thingstead.errors import ConfigError
 from thingstead.metrics import HttpRequests, Metrics
 from thingstead.model.health import HealthWarning
 from thingstead.mqtt.budget import Budget
@@ -23,6 +25,9 @@ from thingstead.server.site import site
 from thingstead.services.history.removal import RemovalService
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
+
+if TYPE_CHECKING:
+    from thingstead.server.tracing import Tracing
 
 
 class WorkingServer(NamedTuple):
@@ -77,13 +82,38 @@ async def open_running(
             await gateway.listen_open(port)
         for port in listeners.of("tcp", "tcps"):
             await gateway.listen_tcp(port)
-        yield _running(store, config, listeners, buffers, platform, gateway)
+        requests = HttpRequests()
+        running = _running(store, config, listeners, buffers, platform, gateway, requests)
+        if tracing := open_tracing(config, requests):
+            stack.push_async_callback(within, "tracing", tracing.close)
+            running = running._replace(site=tracing.traced(running.site))
+        yield running
+
+
+def open_tracing(config: Config, requests: HttpRequests) -> "Tracing | None":
+    """Traces of the requests, if they are configured. Raises ConfigError if the extra for it is not installed."""
+    if not config.tracing.otlp_endpoint:
+        return None
+    try:
+        tracing = importlib.import_module("thingstead.server.tracing")
+    except ModuleNotFoundError as exc:
+        if exc.name is None or not exc.name.startswith("opentelemetry"):
+            raise
+        raise ConfigError("tracing.otlp_endpoint: it needs an extra: pip install 'thingstead[tracing]'") from exc
+    opened: Tracing = tracing.Tracing(config.tracing, requests)
+    return opened
 
 
 def _running(
-    store: Store, config: Config, listeners: Listeners, buffers: Budget, platform: Platform, gateway: MqttBroker
+    store: Store,
+    config: Config,
+    listeners: Listeners,
+    buffers: Budget,
+    platform: Platform,
+    gateway: MqttBroker,
+    requests: HttpRequests,
 ) -> WorkingServer:
-    metrics, requests = Metrics(), HttpRequests()
+    metrics = Metrics()
     read_metric_sources(metrics, store, platform, gateway, buffers, listeners.certificate_expiries)
 
     def warnings() -> list[HealthWarning]:

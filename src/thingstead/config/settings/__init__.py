@@ -11,6 +11,7 @@ from thingstead.config.settings.notify import NotifySettings
 from thingstead.config.settings.public import PublicSettings
 from thingstead.config.settings.storage import StorageSettings
 from thingstead.config.settings.tcp import TcpSettings
+from thingstead.config.settings.tracing import TracingSettings
 
 __all__ = [
     "AccountSettings",
@@ -23,5 +24,6 @@ __all__ = [
     "PublicSettings",
     "StorageSettings",
     "TcpSettings",
+    "TracingSettings",
     "about",
 ]
