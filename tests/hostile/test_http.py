@@ -76,6 +76,7 @@ def ask_for_nothing(target: Target) -> int:
                 held.append(stack.enter_context(sock))
                 opened += 1
             if len(held) == IDLE * ADDRESSES:
+                select.select(held, [], [], TIMEOUT_S)  # until the server has accepted so many that it turns one away
                 for sock in held:
                     sock.close()
                 held.clear()

@@ -40,7 +40,15 @@ ENDING = {
     "dropped": 1,
 }
 # Of a client of the open port, or of an application: no device has a log of these.
-OTHERS = {"the session has expired", "another connection has the client identifier", "no CONNECT arrived in time"}
+# A node that is not active stores nothing.
+OTHERS = {
+    "the session has expired",
+    "another connection has the client identifier",
+    "no CONNECT arrived in time",
+    "the token has expired",
+    "the token has expired or is not valid any more",
+    "the node is not active any more",
+}
 TRACES = {"message_trace.py", "traced_delivery.py"}  # their ends are outcomes
 
 

@@ -135,11 +135,14 @@ def _required(distribution: metadata.Distribution) -> Iterator[str]:
 
 
 def _license(distribution: metadata.Distribution) -> str:
-    """The licence expression; else the classifier, else the first line of the old field."""
+    """The licence expression; else the classifier, else the first line of the old field or of the licence itself."""
     fields = distribution.metadata
     if "License-Expression" in fields:
         return fields["License-Expression"]
     for classifier in fields.get_all("Classifier") or ():
         if classifier.startswith("License ::"):
             return str(classifier).rsplit(" :: ", 1)[-1]
-    return fields["License"].split("\n", 1)[0][:64] if "License" in fields else ""
+    if "License" in fields:
+        return fields["License"].split("\n", 1)[0][:64]
+    text = "".join(distribution.read_text(f"licenses/{name}") or "" for name in fields.get_all("License-File") or ())
+    return text.strip().split("\n", 1)[0][:64]
