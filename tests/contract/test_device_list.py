@@ -103,6 +103,8 @@ async def ids(store: Store, device_filter: DeviceFilter, page: Page | None = Non
         (DeviceFilter(tags=((("sit", None),),)), []),
         (DeviceFilter(tags=((('q"u.o', "x"),),)), ["d2"]),
         (DeviceFilter(tags=((("north", None),),)), []),
+        (DeviceFilter(tags=(((":", None),),)), []),
+        (DeviceFilter(tags=((("note", '"site":"north"'),),)), ["d3"]),
         (DeviceFilter(ids=("d5", "d1", "foreign", "nowhere")), ["d1", "d5"]),
         (DeviceFilter(ids=("d5", "d1"), type_id="type-1"), ["d1"]),
         (DeviceFilter(protocol="mqtt"), ["d4", "d1", "d2"]),

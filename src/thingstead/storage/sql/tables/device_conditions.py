@@ -3,6 +3,7 @@
 In the conditions ``d`` are devices; all values are parameters.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from thingstead.storage.sql.access.row_mapper import to_json
 
 DIRECT = "1"  # the conn_type of a device without a type
 
+# A key without escapes and without what stands between two strings of JSON: its text between quotes, with what follows,
+# occurs in an object of texts only where it is a key.
+_PLAIN_KEY = re.compile(r'[^\x00-\x1f"\\:,{}]+')
 _GROUPS = "SELECT id FROM device_groups WHERE project_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
 _GROUPS_AND_BELOW = f"""
 WITH RECURSIVE below (id) AS (
@@ -157,11 +161,16 @@ def _tag_condition(readings: Sequence[TagReading]) -> tuple[str, tuple[str, ...]
 
 
 def _reading_condition(key: str, value: str | None) -> tuple[str, tuple[str, ...]]:
-    """Two conditions: the first is fast and never too strict, the second is exact."""
+    """Looks for the reading in the text of the tags, which is compact JSON. Only a key that is not plain must be looked
+    for among the keys of the object, too."""
     key = normal(key)
     if value is None:
+        if _PLAIN_KEY.fullmatch(key):
+            return "instr(d.tags, ?) > 0", (f"{to_json(key)}:",)
         exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)"
         return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json(key), key)
     value = normal(value)
+    if _PLAIN_KEY.fullmatch(key):
+        return "instr(d.tags, ?) > 0", (to_json({key: value})[1:-1],)
     exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ? AND value = ?)"
     return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json({key: value})[1:-1], key, value)
