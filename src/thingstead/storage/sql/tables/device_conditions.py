@@ -14,8 +14,8 @@ from thingstead.storage.sql.access.row_mapper import to_json
 
 DIRECT = "1"  # the conn_type of a device without a type
 
-# A key without escapes and without what stands between two strings of JSON: its text between quotes, with what follows,
-# occurs in an object of texts only where it is a key.
+# A key without escapes and without what stands between two strings of JSON: its text between quotes, behind a brace or
+# a comma and with what follows, occurs in an object of texts only where it is a key.
 _PLAIN_KEY = re.compile(r'[^\x00-\x1f"\\:,{}]+')
 _GROUPS = "SELECT id FROM device_groups WHERE project_id = ?1 AND id IN (SELECT value FROM json_each(?2))"
 _GROUPS_AND_BELOW = f"""
@@ -166,11 +166,15 @@ def _reading_condition(key: str, value: str | None) -> tuple[str, tuple[str, ...
     key = normal(key)
     if value is None:
         if _PLAIN_KEY.fullmatch(key):
-            return "instr(d.tags, ?) > 0", (f"{to_json(key)}:",)
+            return _among_tags(f"{to_json(key)}:")
         exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ?)"
         return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json(key), key)
     value = normal(value)
     if _PLAIN_KEY.fullmatch(key):
-        return "instr(d.tags, ?) > 0", (to_json({key: value})[1:-1],)
+        return _among_tags(to_json({key: value})[1:-1])
     exact = "EXISTS (SELECT 1 FROM json_each(d.tags) WHERE key = ? AND value = ?)"
     return f"(instr(d.tags, ?) > 0 AND {exact})", (to_json({key: value})[1:-1], key, value)
+
+
+def _among_tags(member: str) -> tuple[str, tuple[str, ...]]:
+    return "(instr(d.tags, ?) > 0 OR instr(d.tags, ?) > 0)", (f"{{{member}", f",{member}")
