@@ -1,13 +1,13 @@
 """Operations on alarm rules: validation, storage, and what a change does to open alarms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, NotFound
+from thingstead.errors import Conflict
 from thingstead.model import ids, limits
 from thingstead.model.alarms.notification import Channel, KeptChannel
 from thingstead.model.alarms.rule import (
@@ -20,8 +20,7 @@ from thingstead.model.alarms.rule import (
 )
 from thingstead.model.alarms.rule_checks import check_body
 from thingstead.model.alarms.rule_form import RuleForm, RulePatch, form_of, patched
-from thingstead.model.device import Device, Page
-from thingstead.model.device_type import AttributeDefinition
+from thingstead.model.device import Page
 from thingstead.model.limits import Problems
 from thingstead.model.messages import AlarmRuleChanged
 from thingstead.refusals import Unusable, reason
@@ -30,6 +29,7 @@ from thingstead.services.alarms.evaluations import AlarmEvaluations
 from thingstead.services.alarms.invalidation import RULE_CHANGED
 from thingstead.services.alarms.rule_advice import never_reported
 from thingstead.services.notifications.channels import check_channels, hide_secrets, keep_channels
+from thingstead.services.registry.rule_source import source_definitions
 from thingstead.storage.base import Store
 
 RULE_REMOVED = reason("cleared_rule_removed").message
@@ -131,7 +131,7 @@ class AlarmRuleService:
         problems.name(form.name)
         problems.descr(form.descr)
         check_channels(form.notify, problems, "notify", groups=True)
-        definitions = await self._definitions(project_id, form, problems)
+        definitions = await source_definitions(self._store, project_id, form.type, form.devices, problems)
         if form.levels and form.raise_:
             problems.add("levels", "levels_with_raise")
         elif form.levels and form.clear:
@@ -155,39 +155,6 @@ class AlarmRuleService:
         if others and others + len(msgspec.json.encode(form.body())) > limits.RULES_OF_SOURCE_BYTES:
             code = "rules_of_type_too_large" if form.type else "rules_of_device_too_large"
             raise Conflict(code, maximum=limits.RULES_OF_SOURCE_BYTES)
-
-    async def _definitions(
-        self, project_id: str, form: RuleForm, problems: Problems
-    ) -> Sequence[Mapping[str, AttributeDefinition]]:
-        """Definitions of the types in the source."""
-        if bool(form.type) is bool(form.devices):
-            if form.type:
-                problems.add("type", "cannot_be_combined", other="devices")
-            else:
-                problems.add("type", "type_or_devices")
-            return ()
-        type_ids = {form.type} if form.type else set()
-        for index, device_id in enumerate(form.devices):
-            device = await self._find_device(project_id, device_id)
-            if device is None:
-                problems.add(f"devices[{index}]", "not_in_project")
-            elif device.type_id is not None:
-                type_ids.add(device.type_id)
-        found = []
-        for type_id in sorted(each for each in type_ids if each):
-            try:
-                device_type = await self._store.device_types.get(project_id, type_id)
-            except NotFound:
-                problems.add("type", "not_in_project")
-                continue
-            found.append({each.identifier: each for each in device_type.functions.attributes})
-        return found
-
-    async def _find_device(self, project_id: str, device_id: str) -> Device | None:
-        try:
-            return await self._store.devices.get(project_id, device_id)
-        except NotFound:
-            return None
 
     def rule_of(
         self, project_id: str, rule_id: str, form: RuleForm, now: int, before: AlarmRule | None = None

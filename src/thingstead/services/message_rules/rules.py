@@ -1,12 +1,9 @@
 """Operations on message rules: validation, storage, their results, and test runs."""
 
-from collections.abc import Mapping, Sequence
-
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, NotFound
+from thingstead.errors import Conflict
 from thingstead.model import ids, limits
-from thingstead.model.device import Device, Page
-from thingstead.model.device_type import AttributeDefinition
+from thingstead.model.device import Page
 from thingstead.model.limits import Problems
 from thingstead.model.message_rules.rule import (
     RULES_COUNT,
@@ -18,6 +15,7 @@ from thingstead.model.message_rules.rule_checks import check_form
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch, form_of, patched
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.message_rules.runner import RuleRunner
+from thingstead.services.registry.rule_source import find_device, source_definitions
 from thingstead.storage.base import Store
 from thingstead.wire.rules.message_rules import MessageRuleStatistics, MessageRuleTrace, RuleEffect, RuleEvaluation
 
@@ -123,10 +121,10 @@ class MessageRuleService:
     async def check(self, project_id: str, form: MessageRuleForm) -> None:
         """Raises InvalidInput with every part of a rule that is invalid or refers to an unknown object."""
         problems = Problems()
-        definitions = await self._definitions(project_id, form, problems)
+        definitions = await source_definitions(self._store, project_id, form.type, form.devices, problems)
         check_form(form, definitions, problems)
         for index, action in enumerate(form.actions):
-            if action.device is not None and await self._find_device(project_id, action.device) is None:
+            if action.device is not None and await find_device(self._store, project_id, action.device) is None:
                 problems.add(f"actions[{index}].device", "not_in_project")
             if action.function is not None and not problems.errors:
                 checked = await self._functions.check(action.function, project=project_id)
@@ -147,39 +145,6 @@ class MessageRuleService:
         others = await self._store.message_rules.count_of_source(project_id, form.type or None, form.devices, rule_id)
         if others >= RULES_OF_SOURCE_COUNT:
             raise Conflict("too_many_rules_of_source", maximum=RULES_OF_SOURCE_COUNT)
-
-    async def _definitions(
-        self, project_id: str, form: MessageRuleForm, problems: Problems
-    ) -> Sequence[Mapping[str, AttributeDefinition]]:
-        """Definitions of the types in the source."""
-        if bool(form.type) is bool(form.devices):
-            if form.type:
-                problems.add("type", "cannot_be_combined", other="devices")
-            else:
-                problems.add("type", "type_or_devices")
-            return ()
-        type_ids = {form.type} if form.type else set()
-        for index, device_id in enumerate(form.devices):
-            device = await self._find_device(project_id, device_id)
-            if device is None:
-                problems.add(f"devices[{index}]", "not_in_project")
-            elif device.type_id is not None:
-                type_ids.add(device.type_id)
-        found = []
-        for type_id in sorted(each for each in type_ids if each):
-            try:
-                device_type = await self._store.device_types.get(project_id, type_id)
-            except NotFound:
-                problems.add("type", "not_in_project")
-                continue
-            found.append({each.identifier: each for each in device_type.functions.attributes})
-        return found
-
-    async def _find_device(self, project_id: str, device_id: str) -> Device | None:
-        try:
-            return await self._store.devices.get(project_id, device_id)
-        except NotFound:
-            return None
 
     def rule_of(
         self, project_id: str, rule_id: str, form: MessageRuleForm, before: MessageRule | None = None
