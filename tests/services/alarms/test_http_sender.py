@@ -13,9 +13,9 @@ import pytest
 
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.refusals import reason
-from thingstead.services.notifications.addresses import may_be_reached
-from thingstead.services.notifications.http import HttpSender, SendFailed, _failure
-from thingstead.services.notifications.network import Exchange, Unresolved
+from thingstead.services.outbound.addresses import may_be_reached
+from thingstead.services.outbound.http import HttpSender, SendFailed, _failure
+from thingstead.services.outbound.network import Exchange, Unresolved
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.certificates import Authority, Signed
 from tests.services.receivers import HttpReceiver
-from thingstead.services.notifications.http import HttpSender, SendFailed
+from thingstead.services.outbound.http import HttpSender, SendFailed
 
 LOOPBACK = "127.0.0.1"
 ELSEWHERE = "hook.example"  # a name that leads to the receiver, and is not in its certificate

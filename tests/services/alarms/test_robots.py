@@ -16,9 +16,9 @@ from tests.services.receivers import HttpReceiver, reply
 from thingstead.model.alarms.notification import Channel
 from thingstead.model.device import Device
 from thingstead.services.notifications.dispatch import LEASE_MS
-from thingstead.services.notifications.http import HttpResponse, SendFailed
 from thingstead.services.notifications.robots import judge, wecom
 from thingstead.services.notifications.text import NoticeText
+from thingstead.services.outbound.http import HttpResponse, SendFailed
 
 
 async def test_dingtalk_gets_a_signed_text(plant: Plant, device: Device, receiver: HttpReceiver) -> None:

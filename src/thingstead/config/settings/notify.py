@@ -24,8 +24,8 @@ class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     private_addresses: Annotated[
         bool | Literal["auto"],
         about(
-            "Whether webhooks and robots may have private and loopback addresses: `true`, `false`, or `auto`, "
-            "which allows them while there is one project. Link-local addresses are always refused."
+            "Whether webhooks, robots, and other targets of projects may have private and loopback addresses: `true`, "
+            "`false`, or `auto`, which allows them while there is one project. Link-local addresses are always refused."
         ),
     ] = "auto"
     timeout_s: Annotated[int, about("Time-out for one attempt to send a notice.", "seconds", ge=1, le=25)] = 10

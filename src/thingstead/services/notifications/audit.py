@@ -10,10 +10,9 @@ import structlog
 
 from thingstead.config import NotifySettings
 from thingstead.errors import ThingsteadError
-from thingstead.services.notifications.addresses import may_be_reached
 from thingstead.services.notifications.channels import target_of
-from thingstead.services.notifications.delivery import private_allowed
-from thingstead.services.notifications.network import Resolver, Unresolved
+from thingstead.services.outbound.addresses import may_be_reached, private_allowed
+from thingstead.services.outbound.network import Resolver, Unresolved
 from thingstead.storage.base import Store
 
 CHANNELS_PER_READ = 500
@@ -37,7 +36,7 @@ class StoppedChannel(msgspec.Struct, frozen=True, kw_only=True):
 async def stopped_channels(store: Store, settings: NotifySettings) -> list[StoppedChannel]:
     """The channels that are stopped by the present number of projects. Names that cannot be resolved now are not
     included; resolving is limited to some seconds."""
-    private = private_allowed(settings, await store.projects.count())
+    private = private_allowed(settings.private_addresses, await store.projects.count())
     found: list[tuple[str, StoppedChannel]] = []
     after = ""
     while page := await store.notify.list_channels(after, CHANNELS_PER_READ):

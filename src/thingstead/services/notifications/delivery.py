@@ -11,9 +11,10 @@ from thingstead.model.alarms.notification import AlarmNotice, Channel, KeptChann
 from thingstead.refusals import reason
 from thingstead.rules.schedule import zone
 from thingstead.services.notifications import robots
-from thingstead.services.notifications.http import HttpResponse, HttpSender, SendFailed
 from thingstead.services.notifications.mail import MailSender
 from thingstead.services.notifications.text import NoticeText, render, webhook_body
+from thingstead.services.outbound.addresses import private_allowed
+from thingstead.services.outbound.http import HttpResponse, HttpSender, SendFailed
 from thingstead.storage.base import Store
 
 TAKEN, NOT_TAKEN = reason("notice_taken"), reason("notice_not_taken")
@@ -34,7 +35,7 @@ class NoticeSender:
         """Counts the projects. With several, private addresses are refused unless the operator allows them, because
         tenants must not see what answers there."""
         self._tenants = await self._store.projects.count()
-        self._http.private_addresses = private_allowed(self._settings, self._tenants)
+        self._http.private_addresses = private_allowed(self._settings.private_addresses, self._tenants)
 
     async def send(self, kept: KeptChannel, notice: AlarmNotice, message: AlarmLog | None, most_s: float) -> str:
         """Sends one notice within ``most_s``. Returns the text for its log.
@@ -102,8 +103,3 @@ class NoticeSender:
         """Closes connections and threads."""
         await self._http.close()
         self._mail.close()
-
-
-def private_allowed(settings: NotifySettings, projects: int) -> bool:
-    """Whether webhooks and robots of tenants may have private addresses."""
-    return projects <= 1 if settings.private_addresses == "auto" else settings.private_addresses is True

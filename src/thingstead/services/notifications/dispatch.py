@@ -28,8 +28,8 @@ from thingstead.refusals import reason
 from thingstead.services.notifications.audit import log_stopped
 from thingstead.services.notifications.channels import target_of
 from thingstead.services.notifications.delivery import NoticeSender
-from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.mail import LONGEST_S
+from thingstead.services.outbound.http import SendFailed
 from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Store
 from thingstead.storage.base_alarms import Caps, Claim, Shares

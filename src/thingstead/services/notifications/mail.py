@@ -11,8 +11,8 @@ from email.utils import format_datetime
 from thingstead.config import NotifySettings
 from thingstead.refusals import reason
 from thingstead.services.history.history import EPOCH
-from thingstead.services.notifications.http import SendFailed
 from thingstead.services.notifications.text import NoticeText
+from thingstead.services.outbound.http import SendFailed
 
 THREADS = 4  # concurrent mails
 STEPS = 8  # steps of a delivery with a time-out each …

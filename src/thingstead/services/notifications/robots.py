@@ -15,8 +15,8 @@ import msgspec
 
 from thingstead.model.alarms.notification import Channel
 from thingstead.refusals import reason
-from thingstead.services.notifications.http import HttpResponse, SendFailed
 from thingstead.services.notifications.text import NoticeText
+from thingstead.services.outbound.http import HttpResponse, SendFailed
 
 RETRY_STATUS = frozenset({408, 425, 429})
 RETRY_AFTER_MAX_S = 3_600

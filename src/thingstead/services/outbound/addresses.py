@@ -1,4 +1,4 @@
-"""Networks to which notices may or may not be sent.
+"""Networks to which the server may or may not open connections.
 
 The lists do not depend on a library's notion of "global", which differs between releases. An address that embeds an
 IPv4 address is also checked as that.
@@ -49,8 +49,9 @@ LOOPBACK = ipaddress.IPv6Address("::1")
 
 
 def may_be_reached(address: str, *, private: bool) -> bool:
-    """Whether notices may be sent to an IP address. Refused are link-local addresses and others at which clouds serve
-    credentials, multicast and reserved ones; and, unless ``private`` is set, private networks and this machine."""
+    """Whether connections may be made to an IP address. Refused are link-local addresses and others at which clouds
+    serve credentials, multicast and reserved ones; and, unless ``private`` is set, private networks and this machine.
+    """
     found = list(_meanings(address))
     if any(_among(each, NEVER) for each in found):
         return False
@@ -79,3 +80,13 @@ def _meanings(address: str) -> Iterator[Address]:
     yield ip
     if embedded is not None:
         yield ipaddress.IPv4Address(embedded)
+
+
+def private_allowed(setting: bool | str, projects: int) -> bool:
+    """Whether what tenants configure may have private addresses.
+
+    Args:
+        setting: ``notify.private_addresses``: true, false or ``auto``.
+        projects: their number; with several, tenants must not see what answers at private addresses.
+    """
+    return projects <= 1 if setting == "auto" else setting is True

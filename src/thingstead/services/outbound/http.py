@@ -1,4 +1,4 @@
-"""HTTP client of notices (httpcore): bounded in time and in received bytes, restricted to permitted addresses.
+"""Outgoing HTTP client (httpcore): bounded in time and in received bytes, restricted to permitted addresses.
 
 Names are resolved here, and connections are made to the checked addresses, so that a second DNS answer cannot redirect
 them. Redirects are not followed. 1xx responses are ignored [RFC 9110, 15.2]. The limit includes every byte of a
@@ -15,7 +15,7 @@ import httpcore
 import structlog
 
 from thingstead.refusals import Reason, reason
-from thingstead.services.notifications.network import (
+from thingstead.services.outbound.network import (
     EXCHANGE,
     AddressForbidden,
     AnswerTooLong,
@@ -35,7 +35,7 @@ REASON_LENGTH = 500
 
 
 class SendFailed(Exception):
-    """A notice could not be delivered. ``permanent``: do not retry. ``slow``: it timed out."""
+    """A notice or a message could not be delivered. ``permanent``: do not retry. ``slow``: it timed out."""
 
     def __init__(
         self,
@@ -185,11 +185,11 @@ def _request(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -
 
 
 def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
-    """Converts the failure of a request to one for the log of notices."""
+    """Converts the failure of a request to one for a log."""
     if isinstance(exc, SendFailed):
         return exc
     if isinstance(exc, AddressForbidden):
-        log.warning("the address of a notice is not allowed", host=exc.name, address=exc.address)
+        log.warning("the address of a target is not allowed", host=exc.name, address=exc.address)
         return SendFailed(reason("notice_address_refused", host=exc.name), permanent=True)
     if isinstance(exc, TimeoutError | httpcore.TimeoutException):
         return SendFailed(reason("notice_timed_out", seconds=f"{most_s:g}"), slow=True, inner=inner)

@@ -1,4 +1,4 @@
-"""Network backend of the HTTP client of notices: resolves names, connects to checked addresses, counts bytes.
+"""Network backend of the outgoing HTTP client: resolves names, connects to checked addresses, counts bytes.
 
 httpcore processes a request in the task of its caller, so a context variable holds the state of the request: the bytes
 that may still be received, and the kind of address.
@@ -14,7 +14,7 @@ from typing import Any
 
 import httpcore
 
-from thingstead.services.notifications.addresses import is_private, may_be_reached
+from thingstead.services.outbound.addresses import is_private, may_be_reached
 
 THREADS_LIMIT = 32  # concurrent look-ups
 ADDRESSES_LIMIT = 8  # tried of one name
@@ -72,6 +72,19 @@ class Resolver:
             raise Unresolved(name) from exc
         return list(dict.fromkeys(found))
 
+    async def permitted(self, name: str, port: int, *, private: bool) -> list[str]:
+        """The addresses of a name to which connections may be made, in the order in which to try them.
+
+        Raises:
+            Unresolved: the name has no address.
+            AddressForbidden: none of its addresses is allowed.
+        """
+        found = await self.addresses(name, port)
+        allowed = [each for each in found if may_be_reached(each, private=private)][:ADDRESSES_LIMIT]
+        if not allowed:
+            raise AddressForbidden(name, found[0])
+        return allowed
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
@@ -97,10 +110,7 @@ class NetworkBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         exchange = EXCHANGE.get()
-        found = await self._resolver.addresses(host, port)
-        allowed = [each for each in found if may_be_reached(each, private=self._private)][:ADDRESSES_LIMIT]
-        if not allowed:
-            raise AddressForbidden(host, found[0])
+        allowed = await self._resolver.permitted(host, port, private=self._private)
         exchange.inner = any(is_private(each) for each in allowed)
         try_s = None if timeout is None else max(SHORTEST_TRY_S, timeout / len(allowed))
         for address in allowed[:-1]:
