@@ -9,8 +9,8 @@ from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, command, device, device_type
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model.device import Page
+from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.rule import (
-    Action,
     MessageCondition,
     MessageRule,
     MessageRuleBody,

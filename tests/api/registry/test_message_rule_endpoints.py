@@ -64,6 +64,10 @@ async def test_a_rule_is_shown_as_it_was_given_and_changes_keep_the_rest(api: Ap
         ({"devices": ["nowhere"]}, ["type"]),
         ({"type": "nowhere"}, ["type"]),
         ({"actions": [{"url": "https://example.com"}]}, ["actions[0].url"]),
+        ({"actions": [{"mqtt": {"url": "mqtt://example.com", "topic": "t"}}]}, ["actions[0].mqtt"]),
+        ({"actions": [{"report": {"sub_address": "1", "attributes": {"a": 1}}}]}, ["actions[0].report"]),
+        ({"actions": [{"ota_check": {}}]}, ["actions[0].ota_check"]),
+        ({"actions": [{"push": {"a": 1}, "secret": "s"}]}, ["actions[0].secret"]),
     ],
 )
 async def test_a_rule_that_could_never_act_is_refused_by_the_name_of_the_part(

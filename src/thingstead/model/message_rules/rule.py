@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from thingstead.model.message_rules.action import Action, MessageRulePart
+
 On = Literal["before_report", "after_report", "before_push", "after_push", "event", "data"]
 ServedOn = Literal["before_report", "after_report", "event", "data"]  # in this release
 SERVED: tuple[ServedOn, ...] = get_args(ServedOn)
 Op = Literal[">", ">=", "<", "<=", "==", "!=", "between"]
-DataFormat = Literal["json", "hex", "text"]
-ActionKind = Literal["push", "set", "command", "data", "function"]
 # Why a rule did not act on a message, or an action had no effect.
 Outcome = Literal[
     "acted", "off", "condition", "no_attribute", "late", "loop", "depth", "rate", "too_many_rules",
@@ -18,9 +18,6 @@ Outcome = Literal[
     "empty", "function_off", "function_error", "function_time", "function_memory", "deadline",
 ]  # fmt: skip
 
-DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
-COMMAND_WAIT_MS = 60_000  # how long a command waits for a device without a connection, if the action does not say
-COMMAND_WAIT_LONGEST_MS = 7 * 24 * 3600 * 1000
 ACTIONS_COUNT = 20  # of one rule
 DEVICES_COUNT = 1_000  # that one rule names
 RULES_COUNT = 10_000  # in a project
@@ -36,14 +33,7 @@ DELAYED_COUNT = 100_000  # actions that wait for their time; one more is not don
 DATA_WAIT_MS = 60_000  # how long custom data waits for a device without a connection
 
 
-class _MessageRulePart(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
-    rename={"and_": "and", "or_": "or", "not_": "not", "set_": "set"},
-):  # fmt: skip
-    """A part of a rule. Unknown members are refused, because ignoring one would change the meaning of the rule."""
-
-
-class MessageCondition(_MessageRulePart, frozen=True, kw_only=True):
+class MessageCondition(MessageRulePart, frozen=True, kw_only=True):
     """One of: a comparison of an attribute (`attribute`, `op`, `value`), or `and`, `or`, `not` of other conditions."""
 
     attribute: (
@@ -61,64 +51,6 @@ class MessageCondition(_MessageRulePart, frozen=True, kw_only=True):
     and_: tuple["MessageCondition", ...] | None = None
     or_: tuple["MessageCondition", ...] | None = None
     not_: "MessageCondition | None" = None
-
-
-class CommandAction(_MessageRulePart, frozen=True, kw_only=True):
-    """A command to send."""
-
-    method: str
-    params: dict[str, Any] = {}
-    id: Annotated[int, Meta(description="The `id` on the wire; default: 1000.")] | None = None
-    wait_ms: Annotated[
-        int,
-        Meta(ge=1, le=COMMAND_WAIT_LONGEST_MS, description="How long it waits for a device without a connection."),
-    ] = COMMAND_WAIT_MS
-
-
-class DataAction(_MessageRulePart, frozen=True, kw_only=True):
-    """Custom data to send."""
-
-    identifier: Annotated[str, Meta(description="The identifier of the stream.")]
-    format: DataFormat = "json"
-    body: Annotated[
-        Any,
-        Meta(description="`json`: any value; `hex`: hexadecimal digits, which spaces may separate; `text`: a text."),
-    ]
-
-
-class Action(_MessageRulePart, frozen=True, kw_only=True):
-    """One of `push`, `set`, `command`, `data` and `function`."""
-
-    push: Annotated[dict[str, Any], Meta(description="Attributes to store and to push to the device.")] | None = None
-    set_: Annotated[dict[str, Any], Meta(description="Attributes to store; the device is not told.")] | None = None
-    command: CommandAction | None = None
-    data: DataAction | None = None
-    function: (
-        Annotated[
-            str,
-            Meta(
-                max_length=65_536,
-                description="A cloud function in JavaScript, `module.exports = function (report_attributes) {…}`: what "
-                "it returns is stored in place of the report. Only in `before_report` rules.",
-            ),
-        ]
-        | None
-    ) = None
-    device: (
-        Annotated[str, Meta(description="The device (id) that it is done to; default: the one of the message.")] | None
-    ) = None
-    delay_ms: Annotated[
-        int, Meta(ge=0, le=DELAY_MS, description="How long after the message it is done; also after a restart.")
-    ] = 0
-
-    @property
-    def kinds(self) -> list[ActionKind]:
-        """The kinds whose member is present; of a valid action one."""
-        members: dict[ActionKind, Any] = {
-            "push": self.push, "set": self.set_, "command": self.command, "data": self.data,
-            "function": self.function,
-        }  # fmt: skip
-        return [name for name, value in members.items() if value is not None]
 
 
 class MessageRuleBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,8 @@ from thingstead.model import limits
 from thingstead.model.alarms.rule import CONDITIONS_COUNT, Condition
 from thingstead.model.alarms.rule_checks import ConditionChecks, Definitions
 from thingstead.model.limits import Problems
-from thingstead.model.message_rules.rule import BODY_BYTES, SERVED, Action, MessageCondition
+from thingstead.model.message_rules.action import NOT_YET, Action
+from thingstead.model.message_rules.rule import BODY_BYTES, SERVED, MessageCondition
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.values.checking import valid_identifier
 
@@ -36,6 +37,8 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
             _check_condition(form.if_, definitions if form.on in ("before_report", "after_report") else (), problems)
     for index, action in enumerate(form.actions):
         _check_action(action, f"actions[{index}]", problems)
+        if any(kind in NOT_YET for kind in action.kinds):
+            continue
         if (action.function is not None) is not (form.on == "before_report"):
             problems.add(f"actions[{index}]", "function_before_report")
         elif action.function is not None and (action.device is not None or action.delay_ms):
@@ -55,6 +58,11 @@ def _check_action(action: Action, where: str, problems: Problems) -> None:
     if len(action.kinds) != 1:
         problems.add(where, "action_of_one_kind")
         return
+    kind = action.kinds[0]
+    if kind in NOT_YET:
+        problems.add(f"{where}.{kind}", "action_unsupported", kind=kind)
+    if action.secret is not None and action.url is None:
+        problems.add(f"{where}.secret", "secret_without_url")
     _check_values(action.push, f"{where}.push", problems)
     _check_values(action.set_, f"{where}.set", problems)
     if action.command is not None:

@@ -6,10 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.model import limits
+from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.rule import (
     ACTIONS_COUNT,
     DEVICES_COUNT,
-    Action,
     MessageCondition,
     MessageRule,
     MessageRuleBody,

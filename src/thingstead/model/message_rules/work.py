@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from thingstead.model.message_rules.rule import Action
+from thingstead.model.message_rules.action import Action
 
 
 class Cause(msgspec.Struct, frozen=True, array_like=True):

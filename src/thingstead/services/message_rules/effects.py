@@ -7,7 +7,8 @@ from thingstead.bus.base import Bus
 from thingstead.errors import DeviceOffline, InvalidInput, NotFound, ThingsteadError, Unavailable
 from thingstead.model.command import Command
 from thingstead.model.device import Device
-from thingstead.model.message_rules.rule import Action, DataAction, Outcome
+from thingstead.model.message_rules.action import Action, DataAction
+from thingstead.model.message_rules.rule import Outcome
 from thingstead.model.message_rules.work import WorkItem
 from thingstead.model.messages import AttributesPushed
 from thingstead.model.report import Source

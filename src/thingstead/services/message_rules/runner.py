@@ -16,7 +16,8 @@ import structlog
 
 from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError, Unavailable
-from thingstead.model.message_rules.rule import DATA_WAIT_MS, DELAYED_COUNT, Action, Outcome
+from thingstead.model.message_rules.action import Action
+from thingstead.model.message_rules.rule import DATA_WAIT_MS, DELAYED_COUNT, Outcome
 from thingstead.model.message_rules.work import EffectCount, Work, WorkItem
 from thingstead.refusals import Reason
 from thingstead.services.message_rules.effects import Effect, Effects, FailedAction

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from thingstead.model.message_rules.rule import Action, MessageCondition, On
+from thingstead.model.message_rules.action import Action
+from thingstead.model.message_rules.rule import MessageCondition, On
 
 
 class MessageRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"if_": "if"}):

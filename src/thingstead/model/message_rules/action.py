@@ -1,0 +1,116 @@
+"""What a message rule does: its actions."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+DataFormat = Literal["json", "hex", "text"]
+ActionKind = Literal["push", "set", "command", "data", "function", "report", "url", "mqtt", "ota_check"]
+ResultKind = Literal["push", "set", "command", "data", "report"]
+NOT_YET: frozenset[ActionKind] = frozenset(("report", "url", "mqtt", "ota_check"))  # refused in this release
+
+DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
+COMMAND_WAIT_MS = 60_000  # how long a command waits for a device without a connection, if the action does not say
+COMMAND_WAIT_LONGEST_MS = 7 * 24 * 3600 * 1000
+URL_LENGTH = 2_048
+SECRET_LENGTH = 1_024
+TOPIC_LENGTH = 1_024
+FUNCTION_LENGTH = 65_536
+
+
+class MessageRulePart(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True,
+    rename={"and_": "and", "or_": "or", "not_": "not", "set_": "set"},
+):  # fmt: skip
+    """A part of a rule. Unknown members are refused, because ignoring one would change the meaning of the rule."""
+
+
+class CommandAction(MessageRulePart, frozen=True, kw_only=True):
+    """A command to send."""
+
+    method: str
+    params: dict[str, Any] = {}
+    id: Annotated[int, Meta(description="The `id` on the wire; default: 1000.")] | None = None
+    wait_ms: Annotated[
+        int,
+        Meta(ge=1, le=COMMAND_WAIT_LONGEST_MS, description="How long it waits for a device without a connection."),
+    ] = COMMAND_WAIT_MS
+
+
+class DataAction(MessageRulePart, frozen=True, kw_only=True):
+    """Custom data to send."""
+
+    identifier: Annotated[str, Meta(description="The identifier of the stream.")]
+    format: DataFormat = "json"
+    body: Annotated[
+        Any,
+        Meta(description="`json`: any value; `hex`: hexadecimal digits, which spaces may separate; `text`: a text."),
+    ]
+
+
+class ReportAction(MessageRulePart, frozen=True, kw_only=True):
+    """A report for a sub-device of the device, which is a gateway."""
+
+    sub_address: Annotated[str, Meta(min_length=1, description="The address of the sub-device.")]
+    attributes: Annotated[dict[str, Any], Meta(description="The attributes, as if the sub-device had reported them.")]
+
+
+class MqttAction(MessageRulePart, frozen=True, kw_only=True):
+    """A message to an external MQTT broker."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=URL_LENGTH, description="`mqtt://` or `mqtts://`, host, port.")]
+    topic: Annotated[str, Meta(min_length=1, max_length=TOPIC_LENGTH, description="The topic of the message.")]
+
+
+class OtaCheckAction(MessageRulePart, frozen=True, kw_only=True):
+    """Answers the event with the command `otaUpgrade`."""
+
+    attribute: Annotated[str, Meta(description="The attribute in which the device reports its version.")] = "version"
+    module: Annotated[str, Meta(description="The module of the firmware.")] = "main"
+
+
+class Action(MessageRulePart, frozen=True, kw_only=True):
+    """One of `push`, `set`, `command`, `data`, `function`, `report`, `url`, `mqtt` and `ota_check`."""
+
+    push: Annotated[dict[str, Any], Meta(description="Attributes to store and to push to the device.")] | None = None
+    set_: Annotated[dict[str, Any], Meta(description="Attributes to store; the device is not told.")] | None = None
+    command: CommandAction | None = None
+    data: DataAction | None = None
+    function: (
+        Annotated[
+            str,
+            Meta(
+                max_length=FUNCTION_LENGTH,
+                description="A cloud function in JavaScript, `module.exports = function (report_attributes) {…}`: what "
+                "it returns is stored in place of the report. Only in `before_report` rules.",
+            ),
+        ]
+        | None
+    ) = None
+    report: ReportAction | None = None
+    url: (
+        Annotated[str, Meta(max_length=URL_LENGTH, description="An external URL, to which the message is posted.")]
+        | None
+    ) = None
+    secret: (
+        Annotated[str, Meta(max_length=SECRET_LENGTH, description="With `url`: the secret that signs the body.")] | None
+    ) = None
+    mqtt: MqttAction | None = None
+    ota_check: OtaCheckAction | None = None
+    device: (
+        Annotated[str, Meta(description="The device (id) that it is done to; default: the one of the message.")] | None
+    ) = None
+    delay_ms: Annotated[
+        int, Meta(ge=0, le=DELAY_MS, description="How long after the message it is done; also after a restart.")
+    ] = 0
+
+    @property
+    def kinds(self) -> list[ActionKind]:
+        """The kinds whose member is present; of a valid action one."""
+        members: dict[ActionKind, Any] = {
+            "push": self.push, "set": self.set_, "command": self.command, "data": self.data,
+            "function": self.function, "report": self.report, "url": self.url, "mqtt": self.mqtt,
+            "ota_check": self.ota_check,
+        }  # fmt: skip
+        return [name for name, value in members.items() if value is not None]
