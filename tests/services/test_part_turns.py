@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from thingstead.clock import ManualClock
-from thingstead.services.jobs.part_turns import PartTurns
+from thingstead.services.shared.part_turns import PartTurns
 
 
 @pytest.fixture

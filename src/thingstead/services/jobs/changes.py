@@ -17,8 +17,8 @@ from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
-from thingstead.services.jobs.part_turns import PartTurns
 from thingstead.services.shared.commits import Commit, settled
+from thingstead.services.shared.part_turns import PartTurns
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 

@@ -35,9 +35,9 @@ from thingstead.services.audit.audit import acting
 from thingstead.services.commands.control import ControlService, params_size_bytes
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.jobs.changes import BulkChanges, needed_role, part_size
-from thingstead.services.jobs.part_turns import PartTurns
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import normal_tags
+from thingstead.services.shared.part_turns import PartTurns
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 

@@ -50,6 +50,11 @@ class Effect(Protocol):
         """The id of its row; empty: it has none."""
         ...
 
+    @property
+    def refusal(self) -> ThingsteadError | None:
+        """Why it was refused in the commit. Also for a later write of the same commit, in the writer thread."""
+        ...
+
 
 class Effects:
     """Prepares actions."""
@@ -98,6 +103,7 @@ class _ValuesEffect:
     """Attributes that are stored, and pushed if their source is ``push``."""
 
     reference = ""
+    refusal: ThingsteadError | None = None
 
     def __init__(
         self, bus: Bus, ingest: IngestService, link: DeviceContext, values: dict[str, Any], source: Source
@@ -142,6 +148,10 @@ class _CommandEffect:
     def reference(self) -> str:
         return self._command.id
 
+    @property
+    def refusal(self) -> ThingsteadError | None:
+        return self._refused[0] if self._refused else None
+
     def check_room(self) -> None:
         """It has room in any commit."""
 
@@ -159,6 +169,7 @@ class _DataEffect:
     """Custom data, which is logged."""
 
     reference = ""
+    refusal: ThingsteadError | None = None
 
     def __init__(self, streams: StreamService, device: Device, identifier: str, payload: bytes) -> None:
         self._streams = streams

@@ -8,7 +8,6 @@ from msgspec import UNSET, Meta
 from thingstead.api.endpoint import OPERATOR_NAME, ApiCall, Endpoint
 from thingstead.api.fields import TagsMember
 from thingstead.api.project.control import CommandId, Method, WaitMs
-from thingstead.api.project.device_query import DeviceSelection
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.console.bulk import (
@@ -25,6 +24,7 @@ from thingstead.model.console.bulk import (
     BulkType,
     Job,
 )
+from thingstead.model.device_selection import DeviceSelection
 from thingstead.model.roles import ADMIN, OPERATOR, Role
 from thingstead.services.jobs.jobs import DeviceChoice
 from thingstead.wire.bulk import BulkInfo
