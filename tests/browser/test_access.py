@@ -73,6 +73,17 @@ async def test_every_page_fits_a_small_screen(visit: Visit, size: tuple[int, int
     assert visit.faults == []
 
 
+async def test_the_bar_fits_a_small_screen_before_the_console_listens(visit: Visit) -> None:
+    page = await visit.page(View("en", "light", (320, 256)))
+    await page.route_web_socket("**/mqtt", lambda socket: None)  # is never answered
+    await visit.log_in(page)
+    await page.wait_for_selector("header .indicator:not(.live)")
+    await page.evaluate("document.querySelector('header .bell .count')?.replaceChildren('999+')")
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    end = await page.locator("header .end").bounding_box()
+    assert end["x"] + end["width"] <= 320
+
+
 async def test_text_of_twice_the_size_is_whole(visit: Visit) -> None:
     page = await visit.page()
     await visit.log_in(page)
