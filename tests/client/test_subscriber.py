@@ -18,6 +18,11 @@ from thingstead.client import (
 )
 from thingstead.client import subscriber as module
 from thingstead.errors import NotAuthenticated
+from thingstead.mqtt.connection_packets import Connack
+from thingstead.mqtt.protocol import ProtocolVersion
+from thingstead.mqtt.publish_packets import Publish
+from thingstead.mqtt.reasons import ReasonCode
+from thingstead.mqtt.subscription_packets import Suback
 
 
 def keys(site: Site) -> ViewKeys:
@@ -61,6 +66,25 @@ async def test_a_gap_is_told(site: Site, pump: Registered, cable: Cable) -> None
         async with MqttDevice(pump.certificate, site.broker) as device:
             await device.report({"level": 5})
         assert [notice.kind async for notice in first(project, 1)] == ["attributes"]
+
+
+async def test_a_gap_is_told_before_what_came_with_the_subscription() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        v5 = ProtocolVersion.V5
+        await reader.read(4096)  # CONNECT
+        writer.write(Connack().serialize(v5))
+        await reader.read(4096)  # SUBSCRIBE
+        message = Publish("view/token/online", b"{}").serialize(v5)
+        writer.write(Suback(1, [ReasonCode.SUCCESS]).serialize(v5) + message)
+        await reader.read(4096)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1])
+        async with Subscriber(ViewKeys("view", "secret"), broker) as project:
+            told = [notice.kind async for notice in first(project, 3)]
+    assert told == ["online", "gap", "online"]
 
 
 async def test_a_slow_reader_loses_nothing_that_the_server_can_keep(

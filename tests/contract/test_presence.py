@@ -7,8 +7,9 @@ import pytest
 from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW, device, session
 from thingstead.errors import NotFound
-from thingstead.model.device import DeviceSession
+from thingstead.model.device import DeviceSession, Page
 from thingstead.storage.base import Store
+from thingstead.storage.base_devices import ConnectionEntry
 
 
 @pytest.fixture
@@ -77,3 +78,28 @@ async def test_sessions_of_a_node_end_when_it_starts_again(store: Store) -> None
 
     left: list[DeviceSession | None] = [await store.presence.find_session(each) for each in numbers.values()]
     assert left == [None, None, session("d3", node="n2")]
+
+
+async def test_a_change_is_logged_in_its_transaction_and_never_before_the_entry_before(store: Store) -> None:
+    numbers = [(await store.devices.create(device(name))).number for name in ("d1", "d2")]
+
+    def entry(ts: int) -> ConnectionEntry:
+        return ConnectionEntry(ts, lambda ended: {"ended": ended})
+
+    async def logged(number: int) -> list[tuple[int, str | None]]:
+        entries, _ = await store.device_logs.list_page(number, "connection", Page())
+        return [(each.ts - NOW, each.body["ended"]) for each in reversed(entries)]
+
+    await store.presence.open_session(numbers[0], session("s1"), entry(NOW))
+    await store.presence.open_session(numbers[0], session("s2"), entry(NOW + 1))
+    await store.presence.close_session(numbers[0], "s1", entry(NOW + 2))
+    await store.presence.close_session(numbers[0], "s2", entry(NOW + 3))
+    await store.presence.open_session(numbers[0], session("s3"), entry(NOW + 4))
+    await store.presence.open_session(numbers[1], session('gateway/"4"'))
+    with pytest.raises(NotFound):
+        await store.presence.open_session(999, session("s5"), entry(NOW))
+    await store.presence.clear_node("node-1", entry(NOW + 2))
+
+    assert await logged(numbers[0]) == [(0, None), (1, "s1"), (3, "s2"), (4, None), (4, "s3")]
+    assert await logged(numbers[1]) == [(2, 'gateway/"4"')]
+    assert await logged(999) == []

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import sqlite3
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -125,6 +127,37 @@ async def test_a_restarted_node_has_no_sessions_and_tells_their_end(workshop: Wo
         (False, "the server was restarted"),
         (True, "connected"),
     ]
+
+
+async def test_a_session_that_is_stored_is_open_whatever_else_of_its_device_cannot_be(workshop: Workshop) -> None:
+    heard: list[bool] = []
+    workshop.bus.subscribe(PresenceChanged, lambda news: heard.append(news.online))
+    device = await workshop.add_device()
+    with closing(sqlite3.connect(workshop.store.path)) as connection:
+        connection.execute("ALTER TABLE report_log RENAME TO away")
+        await workshop.presence.open(device, session("a"))
+        assert await online(workshop, device)
+        connection.execute("ALTER TABLE away RENAME TO report_log")
+    await workshop.presence.close(device, "a", "disconnected")
+    assert heard == [True, False]
+
+
+async def test_a_change_and_its_entry_in_the_log_are_stored_together(workshop: Workshop) -> None:
+    device = await workshop.add_device()
+
+    async def logged() -> list[tuple[bool, str]]:
+        entries, _ = await workshop.logs.list_page(device, "connection", Page())
+        return [(entry.body["online"], entry.body["session_id"]) for entry in reversed(entries)]
+
+    await workshop.presence.open(device, session("a"))
+    assert await logged() == [(True, "a")]
+    await workshop.presence.close(device, "a", "ended")
+    assert await logged() == [(True, "a"), (False, "a")]
+    await workshop.presence.close(device, "a", "ended twice")
+    await workshop.presence.open(device, session('gateway/"b"'))
+    # The news of the end may never be told, if this process is killed, too; the log has it.
+    await PresenceService(workshop.store, workshop.bus, workshop.clock, workshop.logs, "node1").recover()
+    assert await logged() == [(True, "a"), (False, "a"), (True, 'gateway/"b"'), (False, 'gateway/"b"')]
 
 
 async def test_a_fight_is_warned_of_once_in_a_while_and_names_each_client_once(workshop: Workshop) -> None:

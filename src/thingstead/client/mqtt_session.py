@@ -100,7 +100,7 @@ class MqttSession:
     Args:
         filters: topic filters to subscribe to.
         qos: QoS of the subscriptions, 0 or 1.
-        message: called with topic and payload of each message, in order, on the event loop.
+        message: called with topic and payload of each message, in order, on the event loop, after ``opened``.
         opened: called after each connect, including the first.
         lost: called after each lost connection.
     """
@@ -136,6 +136,7 @@ class MqttSession:
         self._outbound = Outbound(QUEUE_LIMIT)
         self._link: _Link | None = None
         self._answer: asyncio.Future[Packet] | None = None  # CONNACK, then SUBACK
+        self._early: list[Publish] = []  # received with the SUBACK
         self._running: asyncio.Task[None] | None = None
         self._held = False
         self._error: ThingsteadError | None = None  # why the session was given up
@@ -214,7 +215,7 @@ class MqttSession:
         loop = asyncio.get_running_loop()
         broker = self._broker
         _, link = await loop.create_connection(lambda: _Link(self._received), broker.host, broker.port, ssl=broker.tls)
-        self._link = link
+        self._link, self._early = link, []
         connack = await self._ask(link, self._connect.serialize(V5))
         assert isinstance(connack, Connack)
         if connack.reason_code in REFUSED:
@@ -231,6 +232,9 @@ class MqttSession:
         self.connected.set()
         self._flush()
         self._opened()
+        early, self._early = self._early, []
+        for publish in early:
+            self._message(publish.topic, publish.payload)
         if self._held:
             link.hold(True)
 
@@ -246,7 +250,12 @@ class MqttSession:
 
     def _received(self, packet: Packet) -> None:
         if isinstance(packet, Publish):
-            self._message(packet.topic, packet.payload)
+            if self.connected.is_set():
+                self._message(packet.topic, packet.payload)
+            elif len(self._early) < QUEUE_LIMIT:
+                self._early.append(packet)
+            elif self._link is not None:
+                self._link.abort()
             if packet.qos and self._link is not None:
                 self._link.write(Puback(packet.packet_id).serialize(V5))
         elif isinstance(packet, Puback):

@@ -1,6 +1,7 @@
 """The contract of a store, devices: events, commands, logs, presence."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from thingstead.errors import ThingsteadError
 from thingstead.model.command import Command, CommandState, OpenCommand
@@ -122,19 +123,35 @@ class DeviceLogStore(Protocol):
         ...
 
 
+class ConnectionEntry(NamedTuple):
+    """An entry in the connection log of a device, in the transaction of the change that it tells.
+
+    Attributes:
+        ts: instant (ms).
+        body: of the id of the session that the change ended; None: it ended none. Called in the writer's thread, again
+            if the transaction is tried again.
+    """
+
+    ts: int
+    body: Callable[[str | None], dict[str, Any]]
+
+
 class PresenceStore(Protocol):
-    """Live sessions of devices, with the node that holds each."""
+    """Live sessions of devices, with the node that holds each. A change and its entry in the connection log are one
+    transaction: if a call raises, nothing was changed, or it cannot be known."""
 
     async def count_all(self) -> int:
         """How many devices of all projects have a live session."""
         ...
 
-    async def open_session(self, device_number: int, session: DeviceSession) -> DeviceSession | None:
+    async def open_session(
+        self, device_number: int, session: DeviceSession, entry: ConnectionEntry | None = None
+    ) -> DeviceSession | None:
         """Makes this the device's session, and touches the uplink kind ``connect``. Returns the session that it
         replaces."""
         ...
 
-    async def close_session(self, device_number: int, session_id: str) -> bool:
+    async def close_session(self, device_number: int, session_id: str, entry: ConnectionEntry | None = None) -> bool:
         """Ends the session. Returns False if another session has taken over the device."""
         ...
 
@@ -142,7 +159,7 @@ class PresenceStore(Protocol):
         """The live session of a device; None if it is offline."""
         ...
 
-    async def clear_node(self, node: str) -> list[tuple[int, str]]:
+    async def clear_node(self, node: str, entry: ConnectionEntry | None = None) -> list[tuple[int, str]]:
         """Ends every session of a node that is starting: its connections ended with its process. Returns device number
-        and session id of each."""
+        and session id of each. An entry is not earlier than the one before it."""
         ...

@@ -1,14 +1,14 @@
 """Presence: a device is online exactly as long as the row of its live session exists.
 
 The store decides which session owns a device, so online and offline messages of a device alternate, and a session that
-was taken over never ends as "offline". Every change is in the device's connection log. If the store is unavailable, the
-end of a session is retried.
+was taken over never ends as "offline". Every change is in the device's connection log, in its transaction,
+so that the log alternates whatever ends the server. If the store is unavailable, the end of a session is retried.
 """
 
 import asyncio
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -21,12 +21,12 @@ from thingstead.model.messages import PresenceChanged
 from thingstead.refusals import reason
 from thingstead.repeating import Repeating
 from thingstead.services.accounts.log_ins import LogIns, UnknownLogIn
-from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.lru import Lru
 from thingstead.services.shared.message_trace import Plane, Traced
 from thingstead.services.shared.rate_limit import TokenBuckets
-from thingstead.storage.base import Commit, Store
+from thingstead.storage.base import Store
+from thingstead.storage.base_devices import ConnectionEntry
 
 log = structlog.get_logger("thingstead.presence")
 
@@ -39,6 +39,7 @@ RETRY_S = 2.0  # delay before ends of sessions that could not be stored are retr
 ENDED_AT_ONCE = 200  # … so many concurrently
 TOLD_AT_START = 1_000  # ends of sessions of an earlier run that are told before anybody can connect
 WARNINGS, WARNING_INTERVAL_S = 1, 600.0  # per device: a conflict may last for days
+RESTARTED = "the server was restarted"
 
 
 class _End(NamedTuple):
@@ -73,6 +74,7 @@ class PresenceService:
         self._unknown: Lru[str, UnknownLogIn] = Lru(UNKNOWN_KEPT)  # by project id
         self._opening: dict[str, asyncio.Future[None]] = {}  # sessions that are being stored, by their id
         self._left: dict[int, str] = {}  # by device number: sessions of an earlier run whose ends are not told yet
+        self._recovered_at = 0  # ms
         self._telling = Repeating("news of sessions of an earlier run", self.tell_left, RETRY_S, at_start=True)
         self._unended: dict[int, _End] = {}  # ended sessions that are still stored, by device number
         self._retry = Repeating("the ends of sessions", self.end_again, RETRY_S)
@@ -82,7 +84,9 @@ class PresenceService:
         """Ends the sessions that an earlier run of this node left. Call it at the start, before any device connects.
         Returns their number. On return all of them have ended; of more than :data:`TOLD_AT_START` the news of some
         follow in the background, each before its device comes online again."""
-        self._left = dict(await self._store.presence.clear_node(self.node))
+        self._recovered_at = self._clock.now_ms()
+        entry = ConnectionEntry(self._recovered_at, lambda ended: _ended(ended, RESTARTED))
+        self._left = dict(await self._store.presence.clear_node(self.node, entry))
         count = len(self._left)
         for _ in range(0, min(count, TOLD_AT_START), ENDED_AT_ONCE):
             await self._tell_some()
@@ -110,7 +114,7 @@ class PresenceService:
     def _tell_restart(self, device: Device) -> None:
         session_id = self._left.pop(device.number, None)
         if session_id is not None:  # it was not told meanwhile, because the device connected
-            self._tell_end(device, session_id, "the server was restarted", self._clock.now_ms())
+            self._tell_end(device, session_id, RESTARTED, self._instant(device, self._recovered_at))
 
     async def authenticate(
         self, access_token: str, project_key: str, remote_host: str, plane: Plane = "mqtt"
@@ -169,7 +173,9 @@ class PresenceService:
         first = await self._is_first(device, session)
         await self._read_instant(device)
         self._tell_restart(device)
-        replaced = await self._store.presence.open_session(device.number, session)
+        ts = self._instant(device, session.connected_at)
+        entry = ConnectionEntry(ts, lambda replaced: _begun(session, replaced))
+        replaced = await self._store.presence.open_session(device.number, session, entry)
         if first:
             log.info(
                 "a device connected for the first time",
@@ -177,18 +183,17 @@ class PresenceService:
                 protocol=session.protocol,
                 remote_address=session.remote_address,
             )
-        news = PresenceChanged(
-            device_id=device.id,
-            online=True,
-            session_id=session.session_id,
-            replaced=replaced.session_id if replaced else None,
-            reason="taken over" if replaced else "connected",
-            ts=self._instant(device, session.connected_at),
+        self._bus.publish(
+            PresenceChanged(
+                device_id=device.id,
+                online=True,
+                session_id=session.session_id,
+                replaced=replaced.session_id if replaced else None,
+                reason=_reason(replaced),
+                ts=ts,
+            )
         )
-        noted = self._note(device, news, session)
-        self._bus.publish(news)
-        if replaced is not None and noted is not None and session.protocol != "gateway":
-            await settled(noted)
+        if replaced is not None and session.protocol != "gateway":
             await self._warn_of_conflict(device)
 
     async def _is_first(self, device: Device, session: DeviceSession) -> bool:
@@ -213,8 +218,10 @@ class PresenceService:
 
     async def _end(self, end: "_End") -> None:
         await self._read_instant(end.device)
-        if await self._store.presence.close_session(end.device.number, end.session_id):
-            self._tell_end(*end)
+        ts = self._instant(end.device, end.at)
+        entry = ConnectionEntry(ts, lambda ended: _ended(ended, end.reason))
+        if await self._store.presence.close_session(end.device.number, end.session_id, entry):
+            self._tell_end(end.device, end.session_id, end.reason, ts)
         if self._unended.get(end.device.number) == end:
             del self._unended[end.device.number]
 
@@ -243,16 +250,15 @@ class PresenceService:
         await self._telling.close()
         await self._retry.close()
 
-    def _tell_end(self, device: Device, session_id: str, reason: str, at: int) -> None:
+    def _tell_end(self, device: Device, session_id: str, reason: str, ts: int) -> None:
         news = PresenceChanged(
             device_id=device.id,
             online=False,
             session_id=session_id,
             replaced=None,
             reason=reason,
-            ts=self._instant(device, at),
+            ts=ts,
         )
-        self._note(device, news, None)
         self._bus.publish(news)
 
     async def _read_instant(self, device: Device) -> None:
@@ -290,25 +296,39 @@ class PresenceService:
             clients.setdefault((body["client_id"], host_of(address)), address)
         return [{"client_id": name, "remote_address": address} for (name, _), address in sorted(clients.items())]
 
-    def _note(self, device: Device, news: PresenceChanged, session: DeviceSession | None) -> Commit | None:
-        body = {
-            "online": news.online,
-            "reason": news.reason,
-            "session_id": news.session_id,
-            "replaced": news.replaced,
-            "protocol": session.protocol if session else "",
-            "client_id": session.client_id if session else "",
-            "remote_address": session.remote_address if session else "",
-        }
-        try:
-            return self._logs.connection(device, body, news.ts)
-        except ThingsteadError as exc:
-            log.warning("a connection could not be logged", device=device.id, error=str(exc))
-            return None
-
     async def _warn_of_conflict(self, device: Device) -> None:
         clients = await self.conflict(device)
         suppressed = self._warnings.take(device.number) if clients else None
         if suppressed is not None:
             event = "clients fight over one device certificate"
             log.warning(event, device=device.id, clients=clients, suppressed=suppressed)
+
+
+def _reason(replaced: object) -> str:
+    return "taken over" if replaced else "connected"
+
+
+def _begun(session: DeviceSession, replaced: str | None) -> dict[str, Any]:
+    """The entry of a connection log for a session that began."""
+    return {
+        "online": True,
+        "reason": _reason(replaced),
+        "session_id": session.session_id,
+        "replaced": replaced,
+        "protocol": session.protocol,
+        "client_id": session.client_id,
+        "remote_address": session.remote_address,
+    }
+
+
+def _ended(session_id: str | None, reason: str) -> dict[str, Any]:
+    """The entry of a connection log for a session that ended."""
+    return {
+        "online": False,
+        "reason": reason,
+        "session_id": session_id,
+        "replaced": None,
+        "protocol": "",
+        "client_id": "",
+        "remote_address": "",
+    }

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 
@@ -107,10 +106,6 @@ class DeviceLogService:
             "payload": excerpt(payload),
         }
         return self._store.device_logs.append(device.number, "data", self._clock.now_ms(), body)
-
-    def connection(self, device: Device, body: dict[str, Any], ts: int) -> Commit:
-        """Logs that a session began, ended or was taken over."""
-        return self._store.device_logs.append(device.number, "connection", ts, body)
 
     async def list_page(
         self, device: Device, kind: LogKind, page: Page, start: int = 0, end: int = INSTANT_MS

@@ -1,4 +1,4 @@
-"""Device logs in SQLite."""
+"""Device logs."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.tables.paging import Order, read_page
 
 KEPT = 1_000  # entries for each device and kind
-NOBODY_WAITS: frozenset[LogKind] = frozenset({"connection", "rejected"})  # kinds whose writes are retried
+NOBODY_WAITS: frozenset[LogKind] = frozenset({"rejected"})  # kinds whose writes are retried
 _INSERT = """
 INSERT INTO device_logs (device_number, kind, ts, body) SELECT number, ?, ?, ? FROM devices WHERE number = ?
 """
@@ -40,8 +40,7 @@ class SqlDeviceLogs:
         text = to_json(body)
 
         def insert(connection: Connection) -> None:
-            connection.execute(_INSERT, (kind, ts, text, device_number))
-            connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
+            insert_entry(connection, device_number, kind, ts, text)
 
         size_bytes = 0 if kind == "data" else len(text)  # custom data is counted with its uplink
         return self._history.add_write(insert, size_bytes, behind=kind in NOBODY_WAITS)
@@ -60,3 +59,9 @@ class SqlDeviceLogs:
             return [DeviceLog(ts=ts, body=_decode_body(body)) for ts, body in rows], total
 
         return await self._access.read(run)
+
+
+def insert_entry(connection: Connection, device_number: int, kind: LogKind, ts: int, text: str) -> None:
+    """Adds an entry (JSON text) to a log of a device, and removes the oldest ones over :data:`KEPT`."""
+    connection.execute(_INSERT, (kind, ts, text, device_number))
+    connection.execute(_TRIM, (device_number, kind, device_number, kind, KEPT))
