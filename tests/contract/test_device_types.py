@@ -9,8 +9,10 @@ from tests.contract.nouns import NOW, device, device_type
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
+from thingstead.model.modbus.tables import ModbusTables, Register, RegisterGroup, StreamTable
 from thingstead.storage.base import Store
 
+TEMPERATURE = Register(attribute="t", address=0, type="int32", order="CDAB", scale=0.1, writable=True)
 FUNCTIONS = Functions(
     attributes=(
         AttributeDefinition(identifier="t", attr_type="both", data_options={"unit": "°C", "min": -40, "max": 85.5}),
@@ -21,10 +23,25 @@ FUNCTIONS = Functions(
     events=(EventDefinition(identifier="boot", params=(Parameter(identifier="cause", data_type="text"),)),),
 )
 
+TABLES = ModbusTables(
+    streams=(
+        StreamTable(
+            identifier="port",
+            groups=(RegisterGroup(unit_id=1, function=3, address=0, count=2, registers=(TEMPERATURE,)),),
+        ),
+    )
+)
+
 
 async def test_a_type_comes_back_as_it_was_given_also_after_a_restart(backend: Backend, store: Store) -> None:
     added = device_type(
-        "type-1", tags={"a": "b"}, conn_type="3", conn_protocol="9", auto_create=True, functions=FUNCTIONS
+        "type-1",
+        tags={"a": "b"},
+        conn_type="3",
+        conn_protocol="9",
+        auto_create=True,
+        functions=FUNCTIONS,
+        modbus=TABLES,
     )
 
     await store.device_types.create(added)

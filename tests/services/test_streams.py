@@ -9,7 +9,7 @@ from thingstead.errors import DeviceOffline, InvalidInput, NotFound
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import Functions, StreamDefinition
 from thingstead.model.messages import DataReported, DataSent
-from thingstead.model.streams import format_problem, modbus_crc
+from thingstead.model.streams import format_problem
 from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
 from thingstead.services.shared.commits import settled
 from thingstead.storage.sql.history.heads import DEVICE_WAITING_BYTES
@@ -62,10 +62,6 @@ async def test_a_payload_must_fit_the_format_of_its_stream(
         with pytest.raises(InvalidInput):
             workshop.streams.report(link, "port", payload)
     assert workshop.streams.report(link, "undefined", payload).refused == ()
-
-
-def test_the_crc_of_modbus_is_that_of_the_specification() -> None:
-    assert modbus_crc(b"\x02\x07") == 0x1241  # the example of §6.2.2
 
 
 async def test_data_that_came_up_is_logged_counted_and_told_unchanged(workshop: Workshop) -> None:

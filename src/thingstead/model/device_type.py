@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Tags
 
 AttrType = Literal["report", "push", "both", "cloud"]
@@ -91,6 +92,7 @@ class DeviceType(msgspec.Struct, frozen=True, kw_only=True):
     conn_protocol: ConnProtocol = "1"
     auto_create: bool = False
     functions: Functions = Functions()
+    modbus: ModbusTables = ModbusTables()
     create_time: int  # ms
     device_count: int = 0  # filled when read
     version: int = 1  # incremented by each change

@@ -2,12 +2,12 @@
 
 import msgspec
 
+from thingstead.modbus.crc import crc16
 from thingstead.model.wording import json_problem
 from thingstead.refusals import Reason, reason
 
 LEAST_RTU_BYTES = 4  # address, function, CRC
 MBAP_BYTES = 7
-MODBUS_CRC_POLYNOMIAL = 0xA001
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 
@@ -30,21 +30,11 @@ def format_problem(stream_format: str, payload: bytes) -> Reason | None:
             why = json_problem(payload, exc)
             return why._replace(message=f"is not UTF-8 text: {why.message}")
     elif stream_format == "modbus_rtu":
-        if len(payload) < LEAST_RTU_BYTES or modbus_crc(payload[:-2]) != int.from_bytes(payload[-2:], "little"):
+        if len(payload) < LEAST_RTU_BYTES or crc16(payload):
             return reason("modbus_rtu_wrong")
     elif stream_format == "modbus_tcp" and not _is_modbus_tcp(payload):
         return reason("modbus_tcp_wrong")
     return None
-
-
-def modbus_crc(frame: bytes) -> int:
-    """CRC-16 of Modbus over serial line V1.02, §6.2.2."""
-    crc = 0xFFFF
-    for byte in frame:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ MODBUS_CRC_POLYNOMIAL if crc & 1 else crc >> 1
-    return crc
 
 
 def _is_modbus_tcp(payload: bytes) -> bool:

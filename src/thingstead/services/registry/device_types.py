@@ -14,6 +14,8 @@ from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
 from thingstead.model.limits import Problems
 from thingstead.model.messages import DeviceTypeChanged
+from thingstead.model.modbus.table_checks import check_tables
+from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Tags
 from thingstead.model.values.definition import check_functions
 from thingstead.model.versions import of_version
@@ -131,6 +133,22 @@ class DeviceTypeService:
         problems.refuse()
         await self.get(project_id, type_id)
         await self._update(project_id, type_id, of_version({"functions": functions}, version))
+
+    async def put_modbus(
+        self, project_id: str, type_id: str, tables: ModbusTables, version: int | None = None
+    ) -> DeviceType:
+        """Replaces all tables of Modbus registers; returns the type with them.
+
+        Raises:
+            InvalidInput: names every problem by its path.
+            Conflict: the type has another version.
+        """
+        present = await self.get(project_id, type_id)
+        problems = Problems()
+        check_tables(tables, present.functions, problems)
+        problems.refuse()
+        await self._update(project_id, type_id, of_version({"modbus": tables}, version))
+        return await self.get(project_id, type_id)
 
     async def _update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         await self._store.device_types.update(project_id, type_id, changes)

@@ -22,13 +22,13 @@ def search_text(device_type: DeviceType) -> str:
 DEVICE_TYPES = Layout(
     "device_types",
     DeviceType,
-    json=("tags", "functions"),
+    json=("tags", "functions", "modbus"),
     counted=("device_count",),
     kind="device_type",
     secret=("type_key",),
     derived={"search_text": search_text},
 )
-_LISTED = DEVICE_TYPES.select.replace("functions", "'{}'")  # large, and not shown in lists
+_LISTED = DEVICE_TYPES.select.replace("functions, modbus", "'{}', '{}'")  # large, and not shown in lists
 
 
 class SqlDeviceTypes:
