@@ -14,7 +14,7 @@ import pytest
 from tests.services.receivers import HttpReceiver, reply
 from thingstead.refusals import reason
 from thingstead.services.outbound.addresses import may_be_reached
-from thingstead.services.outbound.http import HttpSender, SendFailed, _failure
+from thingstead.services.outbound.http import HttpSender, SendFailed, connection_failure
 from thingstead.services.outbound.network import Exchange, Unresolved
 
 
@@ -205,11 +205,11 @@ def test_addresses_that_may_be_sent_to(address: str, private: bool, public: bool
 
 def test_a_failure_that_is_known_stays_and_a_bug_is_no_failure_of_the_receiver() -> None:
     known = SendFailed(reason("notice_http_status", status=500))
-    assert _failure(known, 2, inner=False) is known
+    assert connection_failure(known, 2, inner=False) is known
     with pytest.raises(ZeroDivisionError):
-        _failure(ZeroDivisionError(), 2, inner=False)
-    assert _failure(OSError("no route"), 2, inner=True).inner
-    assert not _failure(Unresolved("a.example"), 2, inner=False).inner
+        connection_failure(ZeroDivisionError(), 2, inner=False)
+    assert connection_failure(OSError("no route"), 2, inner=True).inner
+    assert not connection_failure(Unresolved("a.example"), 2, inner=False).inner
     assert not Exchange(10).inner
 
 

@@ -47,6 +47,7 @@ class SendFailed(Exception):
         inner: bool = False,
     ) -> None:
         super().__init__(why.message)
+        self.why = why
         self.reason = why.message[:REASON_LENGTH]  # its code is found by recorded_reason()
         self.permanent = permanent
         self.retry_after_s = retry_after_s  # from the response
@@ -107,7 +108,7 @@ class HttpSender:
                 await attempt.run()
         except Exception as exc:
             if attempt.answer is None or not status_only:
-                raise _failure(exc, most_s, inner=attempt.exchange.inner) from exc
+                raise connection_failure(exc, most_s, inner=attempt.exchange.inner) from exc
         assert attempt.answer is not None, "it did not fail"
         return attempt.answer
 
@@ -184,8 +185,13 @@ def _request(url: str, body: bytes, headers: dict[str, str], timeout_s: float) -
     )
 
 
-def _failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
-    """Converts the failure of a request to one for a log."""
+def connection_failure(exc: Exception, most_s: float, *, inner: bool) -> SendFailed:
+    """Converts the failure of a request or of a connection to one for a log.
+
+    Args:
+        most_s: its time-out.
+        inner: the peer has a private address.
+    """
     if isinstance(exc, SendFailed):
         return exc
     if isinstance(exc, AddressForbidden):

@@ -1,0 +1,146 @@
+"""A broker that the server publishes to: address, credentials, topic template."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from thingstead.model.limits import Problems
+from thingstead.refusals import Unusable
+
+URL_LENGTH = 2_000
+TOPIC_LENGTH = 1_024  # of a template
+NAME_LENGTH = 256  # of a user name, a client id or a server name
+PASSWORD_LENGTH = 4_096  # some clouds take a token in its place
+PEM_LENGTH = 65_536
+KEEP_ALIVE_LONGEST_S = 1_200
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+# What a template may contain in braces.
+PLACEHOLDERS = ("project_id", "device_id", "device_key", "device_name", "type_id", "kind", "identifier")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_UNFIT = re.compile("[+#/\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # in one level of a topic
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+
+MqttUrl = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=URL_LENGTH,
+        description="The address of the broker, `mqtt://host:1883`, or with TLS `mqtts://host:8883`.",
+    ),
+]
+Topic = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=TOPIC_LENGTH,
+        description="The topic, in which `{project_id}`, `{device_id}`, `{device_key}`, `{device_name}`, `{type_id}`, "
+        "`{kind}` and `{identifier}` stand for those of the message.",
+    ),
+]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH)]
+Pem = Annotated[str, Meta(min_length=1, max_length=PEM_LENGTH)]
+
+
+class MqttEndpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A broker, and the topic that is published to at QoS 1."""
+
+    url: MqttUrl
+    topic: Topic
+    version: Annotated[Literal["3.1.1", "5"], Meta(description="Of MQTT.")] = "5"
+    client_id: Annotated[Name, Meta(description="Default: one of its own, which stays the same.")] | None = None
+    user_name: Name | None = None
+    password: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=PASSWORD_LENGTH,
+                description="Shown as `***`; `***` leaves it unchanged.",
+            ),
+        ]
+        | None
+    ) = None
+    ca: (
+        Annotated[Pem, Meta(description="Authorities that may sign the broker's certificate (PEM); default: those of "
+                            "the system.")]
+        | None
+    ) = None  # fmt: skip
+    certificate: Annotated[Pem, Meta(description="A client certificate (PEM); goes with `key`.")] | None = None
+    key: (
+        Annotated[
+            Pem, Meta(description="Its private key (PEM, not encrypted). Shown as `***`; `***` leaves it unchanged.")
+        ]
+        | None
+    ) = None
+    server_name: (
+        Annotated[Name, Meta(description="The name in the broker's certificate; default: the host of `url`.")] | None
+    ) = None
+    retain: Annotated[bool, Meta(description="Whether the broker keeps the last message of each topic.")] = False
+    keep_alive_s: Annotated[int, Meta(ge=5, le=KEEP_ALIVE_LONGEST_S, description="In seconds.")] = 60
+
+
+MQTT_SECRETS = ("password", "key")
+
+
+class BrokerAddress(NamedTuple):
+    """Where a broker listens."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Parses the address of a broker. Raises Unusable."""
+    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
+        raise Unusable("bad_mqtt_url")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise Unusable("bad_mqtt_url") from None
+    plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
+    if parts.scheme not in PORTS or not parts.hostname or not plain or port == 0:
+        raise Unusable("bad_mqtt_url")
+    return BrokerAddress(parts.hostname, port or PORTS[parts.scheme], parts.scheme == "mqtts")
+
+
+def check_mqtt(endpoint: MqttEndpoint, where: str, problems: Problems) -> None:
+    """Adds every problem of a broker to ``problems``."""
+    tls = True
+    try:
+        tls = broker_address(endpoint.url).tls
+    except Unusable as exc:
+        problems.add(f"{where}.url", exc.reason)
+    _check_topic(endpoint.topic, f"{where}.topic", problems)
+    for member in ("ca", "certificate", "key", "server_name"):
+        if getattr(endpoint, member) is not None and not tls:
+            problems.add(f"{where}.{member}", "goes_with_tls")
+    if (endpoint.certificate is None) is not (endpoint.key is None):
+        problems.add(f"{where}.certificate", "certificate_with_key")
+    if endpoint.password is not None and endpoint.user_name is None and endpoint.version != "5":
+        problems.add(f"{where}.password", "password_with_user_name")
+    for member in ("client_id", "user_name", "password", "server_name"):
+        value = getattr(endpoint, member)
+        if value is not None and _CONTROL.search(value):
+            problems.add(f"{where}.{member}", "has_control_characters")
+
+
+def _check_topic(template: str, where: str, problems: Problems) -> None:
+    for name in _PLACEHOLDER.findall(template):
+        if name not in PLACEHOLDERS:
+            problems.add(where, "unknown_placeholder", name=name, allowed=", ".join(PLACEHOLDERS))
+            return
+    plain = _PLACEHOLDER.sub("x", template)
+    if "{" in plain or "}" in plain or "+" in plain or "#" in plain or _CONTROL.search(plain):
+        problems.add(where, "bad_topic_template")
+
+
+def topic_of(template: str, values: Mapping[str, str]) -> str:
+    """The topic of a message. What cannot stand in one level of a topic is replaced by ``_``."""
+    return _PLACEHOLDER.sub(lambda found: _UNFIT.sub("_", values.get(found.group(1), "")) or "_", template)

@@ -1,0 +1,1 @@
+"""Outgoing MQTT: publishes at QoS 1 to brokers of others."""
