@@ -10,8 +10,9 @@ from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.device_type import Functions, StreamDefinition
 from thingstead.model.messages import DataReported, DataSent
 from thingstead.model.streams import format_problem
-from thingstead.services.ingest.streams import MAX_DATA_BYTES, encode_message
+from thingstead.services.ingest.streams import MAX_DATA_BYTES
 from thingstead.services.shared.commits import settled
+from thingstead.services.shared.payloads import encode_message
 from thingstead.storage.sql.history.heads import DEVICE_WAITING_BYTES
 
 READ_REGISTERS = bytes.fromhex("010300000002c40b")

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from thingstead.errors import FieldError, Forbidden, InvalidInput, ThingsteadError, TooLarge, TooManyRequests
-from thingstead.model.messages import CommandIssued
+from thingstead.model.messages import AttributesPushed, CommandIssued
 from thingstead.mqtt.reasons import ReasonCode
 from thingstead.refusals import Reason
 
@@ -58,6 +58,11 @@ def attributes(values: dict[str, Any]) -> bytes:
 def push(values: dict[str, Any]) -> bytes:
     """``attributes/push``: a flat object."""
     return _encode(values)
+
+
+def pushed(message: AttributesPushed) -> bytes:
+    """The payload of ``attributes/push``."""
+    return message.payload or push(message.attributes)
 
 
 def command(issued: CommandIssued) -> bytes:

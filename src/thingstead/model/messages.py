@@ -23,6 +23,7 @@ class AttributesPushed(BusMessage, frozen=True):
     project_id: str
     device_id: str
     attributes: dict[str, Any]
+    payload: bytes = b""  # sent in place of the attributes, if it is not empty
 
 
 class CommandIssued(BusMessage, frozen=True):

@@ -84,7 +84,7 @@ def build_platform(
     logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
     quota = DailyQuota(clock, daily) if daily else None
     functions = FunctionPool(config.functions)
-    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions)
+    ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions, logs)
     control = ControlService(store, bus, clock, ingest, logs)
     streams = StreamService(store, bus, clock, ingest, logs)
     runner = RuleRunner(store, clock, ingest.triggers, Effects(store, bus, ingest, control, streams))

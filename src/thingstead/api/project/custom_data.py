@@ -8,7 +8,7 @@ from msgspec import Meta
 from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.errors import DeviceOffline, NotFound
 from thingstead.model.roles import OPERATOR
-from thingstead.services.ingest.streams import encode_message
+from thingstead.services.shared.payloads import encode_message
 
 
 class DataBody(msgspec.Struct, frozen=True, kw_only=True):

@@ -308,7 +308,7 @@ class DeviceHandler(HandlerBase):
 
     def push(self, message: AttributesPushed) -> None:
         """Sends ``attributes/push``. If the device is not subscribed, the push is dropped: it can read the values."""
-        self.send("attributes/push", device_answers.push(message.attributes))
+        self.send("attributes/push", device_answers.pushed(message))
 
     def data(self, message: DataSent) -> None:
         """Sends ``data/<identifier>/set`` with the bytes unchanged."""

@@ -147,7 +147,7 @@ class DeviceRouter:
             return
         kept = self._away(message)
         if self._trace.traces(message.project_id):
-            payload = device_answers.push(message.attributes)
+            payload = device_answers.pushed(message)
             outcome: TraceOutcome = "queued" if kept else "no_session"
             self._trace.no_session(message.project_id, message.device_id, "attributes/push", payload, outcome)
 

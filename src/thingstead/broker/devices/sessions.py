@@ -169,7 +169,7 @@ class DeviceSessions(SessionStore[DeviceMqttSession]):
         grant = None if session is None else session.filters.grant("attributes/push")
         if session is None or not session.durable or grant is None or not grant.qos:
             return False
-        queued = self.send(session, "attributes/push", device_answers.push(message.attributes), grant)
+        queued = self.send(session, "attributes/push", device_answers.pushed(message), grant)
         if not queued:
             log.warning("a push to an offline device is not queued", device=message.device_id)
         return queued

@@ -292,8 +292,14 @@ class TcpDownlink:
         trace.down(self.admission.link.device, "tcp", topic, payload, outcome, why)
 
     def push(self, message: AttributesPushed) -> None:
-        """No-op: raw TCP has no attributes; rules may send data instead."""
-        self._trace("attributes/push", device_answers.push(message.attributes), "dropped", NOT_OVER_TCP)
+        """Raw TCP has no attributes; the bytes that a rule made of them are sent unchanged."""
+        if message.payload:
+            self._context.counters.messages_sent += 1
+            self._client.write(message.payload)
+            self._client.flush()
+            self._trace("attributes/push", message.payload, "delivered")
+            return
+        self._trace("attributes/push", device_answers.pushed(message), "dropped", NOT_OVER_TCP)
 
     def command(self, message: CommandIssued) -> None:
         """Fails the command: raw TCP has no commands."""

@@ -9,6 +9,7 @@ DataFormat = Literal["json", "hex", "text"]
 ActionKind = Literal["push", "set", "command", "data", "function", "report", "url", "mqtt", "ota_check"]
 ResultKind = Literal["push", "set", "command", "data", "report"]
 NOT_YET: frozenset[ActionKind] = frozenset(("report", "url", "mqtt", "ota_check"))  # refused in this release
+READS: frozenset[ActionKind] = frozenset(("function", "url", "mqtt", "ota_check"))  # need the message itself
 
 DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
 COMMAND_WAIT_MS = 60_000  # how long a command waits for a device without a connection, if the action does not say
@@ -83,11 +84,25 @@ class Action(MessageRulePart, frozen=True, kw_only=True):
             Meta(
                 max_length=FUNCTION_LENGTH,
                 description="A cloud function in JavaScript, `module.exports = function (report_attributes) {…}`: what "
-                "it returns is stored in place of the report. Only in `before_report` rules.",
+                "it returns is stored in place of a report or push, or done after it.",
             ),
         ]
         | None
     ) = None
+    result: (
+        Annotated[
+            ResultKind,
+            Meta(
+                description="What is done with what a function returns: it is pushed (`push`), set in the cloud (`set`), "
+                "sent as a command (`command`, `{method, params}`) or as custom data (`data`, `{type, msg}`), or stored as "
+                "if the device, or a sub-device, had reported it (`report`). Default: by the kind of the rule."
+            ),
+        ]
+        | None
+    ) = None
+    identifier: Annotated[
+        str, Meta(description="The stream of the custom data `{type, msg}` that a function returns.")
+    ] = ""
     report: ReportAction | None = None
     url: (
         Annotated[str, Meta(max_length=URL_LENGTH, description="An external URL, to which the message is posted.")]
@@ -104,6 +119,11 @@ class Action(MessageRulePart, frozen=True, kw_only=True):
     delay_ms: Annotated[
         int, Meta(ge=0, le=DELAY_MS, description="How long after the message it is done; also after a restart.")
     ] = 0
+
+    @property
+    def reads_message(self) -> bool:
+        """Whether it needs more of the message than that there was one."""
+        return not READS.isdisjoint(self.kinds)
 
     @property
     def kinds(self) -> list[ActionKind]:

@@ -1,6 +1,6 @@
 """A message rule (消息规则): its devices, the messages it listens to, its condition and its actions."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -8,14 +8,15 @@ from msgspec import Meta
 from thingstead.model.message_rules.action import Action, MessageRulePart
 
 On = Literal["before_report", "after_report", "before_push", "after_push", "event", "data"]
-ServedOn = Literal["before_report", "after_report", "event", "data"]  # in this release
-SERVED: tuple[ServedOn, ...] = get_args(ServedOn)
+ONLY_FUNCTIONS: frozenset[On] = frozenset(
+    ("before_report", "before_push")
+)  # they change a message, and do nothing else
 Op = Literal[">", ">=", "<", "<=", "==", "!=", "between"]
 # Why a rule did not act on a message, or an action had no effect.
 Outcome = Literal[
     "acted", "off", "condition", "no_attribute", "late", "loop", "depth", "rate", "too_many_rules",
     "target_gone", "target_offline", "refused", "full",
-    "empty", "function_off", "function_error", "function_time", "function_memory", "deadline",
+    "empty", "function_off", "function_error", "function_time", "function_memory", "deadline", "error",
 ]  # fmt: skip
 
 ACTIONS_COUNT = 20  # of one rule
@@ -27,9 +28,12 @@ RULES_PER_MESSAGE = 20  # that act on one message
 DEPTH = 8  # effects that cause each other
 RULE_RATE = 100  # messages per second on which one rule acts …
 RULE_DEVICE_RATE = 10  # … and of one device
+BEFORE_RATE = 20_000  # the same of rules that change a message before it is stored …
+BEFORE_DEVICE_RATE = 1_000  # … and of one device
 EVALUATIONS_KEPT = 50  # of each rule, in memory
 LATE_MS = 600_000  # a report that is older than this when it arrives does not act
-DELAYED_COUNT = 100_000  # actions that wait for their time; one more is not done
+DELAYED_COUNT = 100_000  # of all projects that wait to be done; one more is not done
+DELAYED_BYTES = 128 << 20  # of the same
 DATA_WAIT_MS = 60_000  # how long custom data waits for a device without a connection
 
 

@@ -10,7 +10,7 @@ from thingstead.model.alarms.rule import CONDITIONS_COUNT, Condition
 from thingstead.model.alarms.rule_checks import ConditionChecks, Definitions
 from thingstead.model.limits import Problems
 from thingstead.model.message_rules.action import NOT_YET, Action
-from thingstead.model.message_rules.rule import BODY_BYTES, SERVED, MessageCondition
+from thingstead.model.message_rules.rule import BODY_BYTES, ONLY_FUNCTIONS, MessageCondition
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.values.checking import valid_identifier
 
@@ -23,8 +23,6 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
     """
     problems.name(form.name)
     problems.descr(form.descr)
-    if form.on not in SERVED:
-        problems.add("on", "rule_kind_unsupported", kind=form.on)
     if form.identifier:
         if form.on not in ("event", "data"):
             problems.add("identifier", "goes_with_event_or_data")
@@ -34,17 +32,35 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
         if form.on == "data":
             problems.add("if", "data_without_condition")
         else:
-            _check_condition(form.if_, definitions if form.on in ("before_report", "after_report") else (), problems)
+            _check_condition(form.if_, () if form.on == "event" else definitions, problems)
     for index, action in enumerate(form.actions):
         _check_action(action, f"actions[{index}]", problems)
-        if any(kind in NOT_YET for kind in action.kinds):
-            continue
-        if (action.function is not None) is not (form.on == "before_report"):
-            problems.add(f"actions[{index}]", "function_before_report")
-        elif action.function is not None and (action.device is not None or action.delay_ms):
-            problems.add(f"actions[{index}]", "function_at_once")
+        if not NOT_YET.intersection(action.kinds):
+            _check_kind(form, action, f"actions[{index}]", problems)
     if _size(form) > BODY_BYTES:
         problems.add("actions", "json_too_large", maximum=BODY_BYTES)
+
+
+def _check_kind(form: MessageRuleForm, action: Action, where: str, problems: Problems) -> None:
+    """Whether an action suits the kind of the rule."""
+    before = form.on in ONLY_FUNCTIONS
+    if action.function is None:
+        if before:
+            problems.add(where, "only_functions")
+        for name in ("result", "identifier"):
+            if getattr(action, name):
+                problems.add(f"{where}.{name}", "goes_with_function")
+        return
+    if action.identifier and not valid_identifier(action.identifier):
+        problems.add(f"{where}.identifier", "bad_identifier")
+    if not before:
+        return
+    if action.device is not None or action.delay_ms:
+        problems.add(where, "function_at_once")
+    if action.result is not None:
+        problems.add(f"{where}.result", "function_changes_message")
+    if action.identifier and form.on == "before_report":
+        problems.add(f"{where}.identifier", "function_changes_message")
 
 
 def _check_condition(condition: MessageCondition, definitions: Definitions, problems: Problems) -> None:

@@ -2,11 +2,14 @@
 effects."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from thingstead.model.message_rules.action import Action
+from thingstead.model.message_rules.rule import On
+
+ITEM_BYTES = 256  # of an item without its message, about
 
 
 class Cause(msgspec.Struct, frozen=True, array_like=True):
@@ -21,6 +24,19 @@ class Cause(msgspec.Struct, frozen=True, array_like=True):
         return len(self.rule_ids)
 
 
+class RuleMessage(msgspec.Struct, frozen=True, array_like=True):
+    """What an action may read of the message."""
+
+    on: On  # the kind of the rule
+    values: dict[str, Any]  # attributes, or parameters of the event
+    identifier: str = ""  # method of the event, or name of the stream
+    data: bytes = b""  # of custom data
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(RuleMessage).decode
+
+
 class WorkItem(msgspec.Struct, frozen=True, array_like=True):
     """A rule that acts on a message."""
 
@@ -31,6 +47,22 @@ class WorkItem(msgspec.Struct, frozen=True, array_like=True):
     cause: Cause
     action: Action | None = None  # one that waited for its time; None: all actions of the rule
     expires_at: int = 0  # ms: until then an action is tried again; 0: this is its first attempt
+    message: bytes = b""  # msgpack; empty if no action of the rule reads it
+    attempts: int = 0  # that ended with an error of the server
+
+    def read(self) -> RuleMessage | None:
+        """The message; None if no action of the rule reads it."""
+        return _decode(self.message) if self.message else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes, about."""
+        return ITEM_BYTES + len(self.message)
+
+
+def encoded(message: RuleMessage) -> bytes:
+    """A message as an item keeps it."""
+    return _encode(message)
 
 
 class Work(NamedTuple):
@@ -39,6 +71,7 @@ class Work(NamedTuple):
     id: int  # greater than those before
     due_at: int  # ms; 0: at once
     items: Sequence[WorkItem]
+    project_id: str = ""  # of all of them
 
 
 class EffectCount(NamedTuple):

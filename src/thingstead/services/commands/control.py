@@ -17,7 +17,7 @@ from thingstead.model import device_answers, limits
 from thingstead.model.command import Command, OpenCommand
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
-from thingstead.model.messages import AttributesPushed, CommandChanged
+from thingstead.model.messages import CommandChanged
 from thingstead.model.report import Source
 from thingstead.model.values.checking import check_params, valid_identifier
 from thingstead.refusals import Reason, reason
@@ -25,7 +25,9 @@ from thingstead.repeating import Repeating
 from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.replies import CommandReplies
 from thingstead.services.commands.states import REPLY_LIFETIME_MS, CommandMoves, PendingCommand, PendingCommands, issued
+from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
+from thingstead.services.ingest.pushes import PushService
 from thingstead.services.shared.commits import TaskCommit, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.payloads import as_object, decode_object, leave_out_of_range
@@ -44,6 +46,7 @@ class ControlService:
     """Pushes, cloud attributes, commands and their replies."""
 
     def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
+        self.pushes = PushService(bus, clock, ingest, logs)
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -76,30 +79,36 @@ class ControlService:
             NotFound: no such device in the project.
             InvalidInput: all attributes were refused; nothing is stored or sent.
         """
-        refused = await self._set(project_id, device_id, attributes, "push")
-        self._bus.publish(AttributesPushed(project_id, device_id, attributes))
+        link = await self._ready(project_id, device_id, attributes)
+        push = await self.pushes.prepare(link, attributes)
+        refused = await self._settled(link, "push", push.attributes, self.pushes.store(push))
+        self.pushes.send(push)
         return refused
 
     async def update_cloud_attributes(
         self, project_id: str, device_id: str, attributes: dict[str, Any]
     ) -> tuple[FieldError, ...]:
         """Stores values in the cloud; nothing is sent to the device. Otherwise as :meth:`push_attributes`."""
-        return await self._set(project_id, device_id, attributes, "cloud")
+        link = await self._ready(project_id, device_id, attributes)
+        return await self._settled(link, "cloud", attributes, self._ingest.set_values(link, attributes, "cloud"))
 
-    async def _set(
-        self, project_id: str, device_id: str, attributes: dict[str, Any], source: Source
-    ) -> tuple[FieldError, ...]:
+    async def _ready(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> DeviceContext:
+        """The context of a device that is not congested."""
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
             raise InvalidInput("attributes_required")
         await self._ingest.await_room(device.number)
-        outcome = self._ingest.set_values(await self._ingest.link(device), attributes, source)
-        refused = tuple(outcome.refused)
+        return await self._ingest.link(device)
+
+    async def _settled(
+        self, link: DeviceContext, source: Source, attributes: dict[str, Any], outcome: Outcome
+    ) -> tuple[FieldError, ...]:
+        """What was refused of values, once the others are on disk."""
         if outcome.commit is None:
-            raise InvalidInput.of(refused)
-        note_control(self._store, device, source, attributes)
+            raise InvalidInput.of(outcome.refused)
+        note_control(self._store, link.device, source, attributes)
         await settled(outcome.commit)
-        return refused
+        return tuple(outcome.refused)
 
     # Commands
 

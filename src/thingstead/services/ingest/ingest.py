@@ -13,6 +13,7 @@ from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.ids import new_id
 from thingstead.model.limits import JSON_DEPTH
+from thingstead.model.message_rules.work import Cause
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values.checking import check_params, valid_identifier
@@ -20,9 +21,12 @@ from thingstead.model.values.quick_checks import QuickCheck
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.functions.pool import FunctionPool
+from thingstead.services.ingest.chain import RuleChain
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
+from thingstead.services.ingest.function_calls import DeviceFunctions
 from thingstead.services.ingest.preprocessing import Preprocessing
 from thingstead.services.ingest.quotas import DailyQuota
+from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.payloads import (
     DECODE_ERRORS,
@@ -62,10 +66,15 @@ class IngestService:
         quota: DailyQuota | None = None,
         counts: MessageCounts | None = None,
         functions: FunctionPool | None = None,
+        logs: DeviceLogService | None = None,
     ) -> None:
         self._store = store
         self.triggers = Triggers(store, clock)
-        self._preprocessing = Preprocessing(store, clock, functions, self.triggers, self._keep_changed)
+        self.functions = None if functions is None else DeviceFunctions(store, functions)
+        self.chain = None if self.functions is None else RuleChain(clock, self.functions, self.triggers)
+        self._preprocessing = None
+        if self.chain is not None:
+            self._preprocessing = Preprocessing(clock, self.chain, self.triggers, self._keep_changed, logs)
         self.history = store.history  # provides back-pressure for senders
         self._evaluations = evaluations
         self.quota = quota
@@ -112,20 +121,22 @@ class IngestService:
         values are removed and returned as refused."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
-        if link.triggers is not None and link.triggers.before:
+        if self._preprocessing is not None and link.triggers is not None and link.triggers.before:
             held = self._preprocessing.take(link, attributes, ts)
             if held is not None:
                 return Outcome(held, ())
         return self._report_values(link, attributes, ts, self._now_ms())
 
-    def _keep_changed(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int) -> Commit:
+    def _keep_changed(
+        self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int
+    ) -> tuple[Commit, tuple[FieldError, ...]]:
         """Stores a report that waited since ``now``. Raises InvalidInput if no value of it is allowed."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
         outcome = self._report_values(link, attributes, ts, now)
         if outcome.commit is None:
             raise InvalidInput.of(outcome.refused)
-        return outcome.commit
+        return outcome.commit, outcome.refused
 
     def _report_values(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int) -> Outcome:
         number = link.device.number
@@ -138,16 +149,22 @@ class IngestService:
             link.tally.points += len(attributes)
         return outcome
 
-    def set_values(self, link: DeviceContext, attributes: dict[str, Any], source: Source) -> Outcome:
-        """Stores attribute values that are not from the device, timestamped now; otherwise as :meth:`report_values`."""
+    def set_values(
+        self, link: DeviceContext, attributes: dict[str, Any], source: Source, cause: Cause | None = None
+    ) -> Outcome:
+        """Stores attribute values that are not from the device, timestamped now; otherwise as :meth:`report_values`.
+
+        Args:
+            cause: of an effect of a rule.
+        """
         now = self._now_ms()
-        outcome = self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source)
+        outcome = self._keep_valid(link, Report(link.device.number, now, now, attributes, source), source, cause)
         if outcome.commit is not None:
             link.tally.down_attributes += source == "push"
             link.tally.points += len(attributes)
         return outcome
 
-    def _keep_valid(self, link: DeviceContext, report: Report, source: Source) -> Outcome:
+    def _keep_valid(self, link: DeviceContext, report: Report, source: Source, cause: Cause | None = None) -> Outcome:
         attributes = report.attributes
         refused = link.definition.compiled.check(attributes, source)
         if refused and not attributes:
@@ -155,7 +172,7 @@ class IngestService:
         if self.quota is not None:
             self.quota.take_value(link.device.project_id, attributes)
         try:
-            commit = self.keep(link, report)
+            commit = self.keep(link, report, cause)
         except InvalidInput as exc:  # the store refused some values: keep the others
             named = exc.errors or tuple(out_of_range(attributes))
             if attributes.keys().isdisjoint(error.field for error in named):
@@ -165,10 +182,10 @@ class IngestService:
                 attributes.pop(error.field, None)
             if not attributes:
                 raise InvalidInput.of(refused) from exc
-            commit = self.keep(link, report)
+            commit = self.keep(link, report, cause)
         return Outcome(commit, refused)
 
-    def keep(self, link: DeviceContext, report: Report) -> Commit:
+    def keep(self, link: DeviceContext, report: Report, cause: Cause | None = None) -> Commit:
         """Adds a checked report to the open commit, with the changes of alarms that it causes.
 
         Raises:
@@ -180,7 +197,7 @@ class IngestService:
         commit = self._store.history.append(report)
         self._kept(device_alarms, commit, (report,))
         if link.triggers is not None:
-            self.triggers.reports(link.device, link.triggers, commit, (report,))
+            self.triggers.reports(link.device, link.triggers, commit, (report,), cause)
         return commit
 
     def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:

@@ -9,22 +9,30 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from thingstead.clock import Clock
-from thingstead.errors import InvalidInput, NotFound, Unavailable
-from thingstead.model.ids import new_id
-from thingstead.model.message_rules.rule import Outcome as RuleOutcome
-from thingstead.services.functions.pool import FunctionPool, reads_current
+from thingstead.errors import FieldError, InvalidInput, Unavailable
+from thingstead.services.ingest.chain import ChangedMessage, RuleChain
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.shared.commits import Commit, RefusableCommit, settled
-from thingstead.services.triggers.trace import RuleMatch, TriggerRule
-from thingstead.services.triggers.triggers import Triggers, shortened
-from thingstead.storage.base import Store
+from thingstead.services.shared.device_logs import PARTS_REFUSED, DeviceLogService
+from thingstead.services.shared.fair_room import FairRoom
+from thingstead.services.shared.payloads import encoded_or_empty
+from thingstead.services.triggers.trace import TriggerRule
+from thingstead.services.triggers.triggers import Triggers
 
 HELD_COUNT = 1_000  # reports of one device in the queue; one more is kept as it came, behind them
 HELD_LIMIT_COUNT = 10_000  # … and one more than these is not taken now
 HELD_MS = 250  # a report that has waited longer is kept as it came
+HELD_ALL_COUNT = 100_000  # reports of all devices that wait; a project has half of it at most
+HELD_ALL_MAX_BYTES = 64 << 20  # of the same
 
-Keep = Callable[[DeviceContext, dict[str, Any], int | None, int], Commit]
+_encode = msgspec.msgpack.Encoder().encode
+
+# Stores checked values at once: (context, attributes, timestamp of the device, instant of receipt in ms). Raises
+# InvalidInput if none of them is allowed; returns the commit, and those that were refused.
+Keep = Callable[[DeviceContext, dict[str, Any], int | None, int], tuple[Commit, tuple[FieldError, ...]]]
 
 
 class _Queue:
@@ -38,42 +46,45 @@ class _Queue:
 
 
 class Preprocessing:
-    """Calls the functions of ``before_report`` rules.
-
-    Args:
-        keep: stores checked values at once: (context, attributes, timestamp of the device, instant of receipt in ms).
-    """
+    """Applies ``before_report`` rules to reports."""
 
     def __init__(
-        self, store: Store, clock: Clock, functions: FunctionPool | None, triggers: Triggers, keep: Keep
+        self, clock: Clock, chain: RuleChain, triggers: Triggers, keep: Keep, logs: DeviceLogService | None
     ) -> None:
-        self._store = store
         self._clock = clock
-        self._functions = functions
+        self._chain = chain
         self._triggers = triggers
         self._keep = keep
+        self._logs = logs
         self._queues: dict[str, _Queue] = {}  # by device id, while reports wait
+        self.room = FairRoom(HELD_ALL_COUNT, HELD_ALL_MAX_BYTES)
 
     def take(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None) -> Commit | None:
         """Takes a report that must wait; None: it need not, no rule acts on it.
 
         Raises:
-            Unavailable: too many reports of the device wait.
+            Unavailable: too many reports of the device, or of all devices, wait.
         """
         triggers = link.triggers
-        if triggers is None or self._functions is None:
+        if triggers is None:
             return None
-        rules = self._triggers.before(link.device, triggers, attributes)
+        rules = self._triggers.before(link.device, triggers.before, attributes)
         queue = self._queues.get(link.device.id)
         if not rules and queue is None:
             return None
+        try:
+            size_bytes = len(_encode(attributes))
+        except (OverflowError, UnicodeEncodeError, RecursionError):
+            size_bytes = 0  # refused when it is stored
+        if (queue is not None and queue.length >= HELD_LIMIT_COUNT) or not self.room.take(
+            link.device.project_id, size_bytes
+        ):
+            raise Unavailable("device_congested")
         if queue is None:
             queue = self._queues[link.device.id] = _Queue()
-        if queue.length >= HELD_LIMIT_COUNT:
-            raise Unavailable("device_congested")
         late = queue.length >= HELD_COUNT
         queue.length += 1
-        return RefusableCommit(self._run(queue, link, rules, attributes, ts, self._clock.now_ms(), late))
+        return RefusableCommit(self._run(queue, link, rules, attributes, ts, self._clock.now_ms(), late, size_bytes))
 
     async def _run(
         self,
@@ -84,102 +95,42 @@ class Preprocessing:
         ts: int | None,
         received_at: int,
         late: bool,
+        size_bytes: int,
     ) -> None:
         begun_s = self._clock.monotonic_s()
+        project_id = link.device.project_id
         try:
             async with queue.lock:
                 waited_ms = (self._clock.monotonic_s() - begun_s) * 1000
-                changed = await self._changed(link, rules, attributes, late or waited_ms > HELD_MS)
-                commit = self._stored(link, changed, attributes, ts, received_at)
+                made = await self._chain.change(
+                    link, rules, attributes, "before_report", late=late or waited_ms > HELD_MS
+                )
+                commit = self._stored(link, made, ts, received_at)
         finally:
+            self.room.give(project_id, size_bytes)
             queue.length -= 1
             if not queue.length:
                 self._queues.pop(link.device.id, None)
         await settled(commit)
 
-    def _stored(
-        self, link: DeviceContext, changed: dict[str, Any], original: dict[str, Any], ts: int | None, received_at: int
-    ) -> Commit:
-        """Stores what the functions returned; the original, if nothing of it is allowed."""
-        if changed is original:
-            return self._keep(link, original, ts, received_at)
-        try:
-            return self._keep(link, changed, ts, received_at)
-        except InvalidInput:
-            return self._keep(link, original, ts, received_at)
+    def _stored(self, link: DeviceContext, made: ChangedMessage, ts: int | None, received_at: int) -> Commit:
+        """Stores what the functions returned; the original, if nothing of it is allowed. What is refused is in the
+        device's log of refused messages."""
+        if made.changed:
+            try:
+                return self._kept(link, made.values, ts, received_at)
+            except InvalidInput as exc:
+                self._refused(link, made.values, exc.errors)
+                made.refuse(exc.errors[0].reason if exc.errors else exc.reason)
+        return self._kept(link, made.original, ts, received_at)
 
-    async def _changed(
-        self, link: DeviceContext, rules: Sequence[TriggerRule], attributes: dict[str, Any], late: bool
-    ) -> dict[str, Any]:
-        """The attributes after all functions, each of which gets what the one before returned."""
-        message_id = new_id() + new_id()
-        assert self._functions is not None, "there are no rules without it"
-        until_s = self._clock.monotonic_s() + self._functions.time_limit_ms / 1000
-        found = attributes
-        for rule in rules:
-            read = {name: shortened(value) for name, value in rule.values_of(found).items()}
-            evaluation = RuleMatch(
-                self._clock.now_ms(), link.device.id, message_id, rule.rule.version, read, "deadline" if late else None
-            )
-            rule.note(evaluation)
-            if late:
-                continue
-            for index, action in enumerate(rule.rule.body.actions):
-                left_ms = round((until_s - self._clock.monotonic_s()) * 1000)
-                outcome, detail, result = await self._call(link, rule, index, action.function or "", found, left_ms)
-                if outcome == "acted":
-                    found = result
-                evaluation.effects.append({"action": "function", "device_id": link.device.id, "outcome": outcome})
-                evaluation.outcome, evaluation.detail = outcome, detail
-            if evaluation.outcome is not None:
-                rule.outcomes[evaluation.outcome] += 1
-        return found
+    def _kept(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, received_at: int) -> Commit:
+        given = dict(attributes)
+        commit, refused = self._keep(link, attributes, ts, received_at)
+        if refused:
+            self._refused(link, given, refused)
+        return commit
 
-    async def _call(
-        self, link: DeviceContext, rule: TriggerRule, index: int, source: str, attributes: dict[str, Any], left_ms: int
-    ) -> tuple[RuleOutcome, str, dict[str, Any]]:
-        """What a function made of the attributes; with an outcome other than ``acted``, they stay as they were."""
-        assert self._functions is not None, "there are no rules without it"
-        if left_ms <= 0:
-            return "deadline", "", attributes
-        device = link.device
-        current = None
-        if reads_current(source):
-            values = await self._store.history.current(device.number)
-            current = {name: value.value for name, value in values.items()}
-        result = await self._functions.call(
-            f"{rule.rule.id}:{index}",
-            source,
-            attributes,
-            on="before_report",
-            project=device.project_id,
-            zone=await self._zone(device.project_id),
-            device=device_info(link),
-            current=current,
-            timeout_ms=left_ms,
-        )
-        if result.reason:
-            return result.reason, result.detail, attributes
-        if not isinstance(result.value, dict):
-            return "function_error", "it must return an object of attributes", attributes
-        return "acted", "", result.value
-
-    async def _zone(self, project_id: str) -> str:
-        try:
-            return (await self._store.projects.get(project_id)).timezone
-        except NotFound:
-            return "+00:00"
-
-
-def device_info(link: DeviceContext) -> dict[str, Any]:
-    """What a function gets from ``Cloud.getDeviceInfo()``."""
-    device = link.device
-    return {
-        "id": device.id,
-        "name": device.name,
-        "type": device.type_id or "",
-        "tags": dict(device.tags),
-        "device_key": device.device_key or "",
-        "device_code": device.device_code,
-        "sub_device_addr": device.sub_address or "",
-    }
+    def _refused(self, link: DeviceContext, attributes: dict[str, Any], errors: Sequence[FieldError]) -> None:
+        if self._logs is not None:
+            self._logs.rejected(link.device, "attributes", PARTS_REFUSED, errors, encoded_or_empty(attributes))

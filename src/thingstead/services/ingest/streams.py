@@ -1,8 +1,5 @@
 """Custom data streams: raw bytes in both directions (wire reference §3.2, §6, §9.5)."""
 
-from typing import Any
-
-import msgspec
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
@@ -49,7 +46,7 @@ class StreamService:
         self._store.history.touch(link.device.number, "data", now, len(data))
         commit = self._logs.data(link.device, identifier, "up", data)
         if link.triggers is not None:
-            self._ingest.triggers.data(link.device, link.triggers, commit, identifier)
+            self._ingest.triggers.data(link.device, link.triggers, commit, identifier, data)
         self.messages_accepted += 1
         if self._bus.listens(DataReported):
             news = DataReported(link.device.id, identifier, data, now)
@@ -107,27 +104,3 @@ class StreamService:
     def appended(self, device: Device, identifier: str, payload: bytes) -> None:
         """Sends what was logged, over the live connection of the device."""
         self._bus.publish(DataSent(device.project_id, device.id, identifier, payload))
-
-
-def encode_message(kind: str, message: Any) -> bytes:
-    """Encodes ``{"type": kind, "msg": message}`` (wire reference §6, §15.25): ``json`` any value, ``hex`` a text of
-    hexadecimal digits, ``text`` or ``plaintext`` a text.
-
-    Raises:
-        InvalidInput: the message does not match the kind.
-    """
-    if kind == "json":
-        return msgspec.json.encode(message)
-    if kind not in ("hex", "text", "plaintext"):
-        raise InvalidInput.field("type", "message_type_unknown")
-    if not isinstance(message, str):
-        raise InvalidInput.field("msg", "must_be_text")
-    if kind == "hex":
-        try:
-            return bytes.fromhex(message)
-        except ValueError:
-            raise InvalidInput.field("msg", "message_not_hex") from None
-    try:
-        return message.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput.field("msg", "not_unicode") from None

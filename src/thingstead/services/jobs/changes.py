@@ -10,13 +10,12 @@ from thingstead.errors import InvalidInput, ThingsteadError, Unavailable
 from thingstead.model import limits
 from thingstead.model.command import Command
 from thingstead.model.console.bulk import BulkAttributes, BulkChange, BulkCommand, BulkRemoval, JobPart, RegistryChange
-from thingstead.model.device import Device
-from thingstead.model.messages import AttributesPushed, DeviceChanged, DeviceRemoved, SessionsRevoked
+from thingstead.model.messages import DeviceChanged, DeviceRemoved, SessionsRevoked
 from thingstead.model.roles import ADMIN, OPERATOR, Role
 from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.control import ControlService
-from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.ingest.pushes import PreparedPush
 from thingstead.services.shared.commits import Commit, settled
 from thingstead.services.shared.part_turns import PartTurns
 from thingstead.storage.base import Store
@@ -91,9 +90,12 @@ class BulkChanges:
             async with self._turns.paused(pause_share):
                 return await self._command(project_id, change, device_ids, part)
         if isinstance(change, BulkAttributes):
-            ready = [(device_id, await self._ready(project_id, device_id)) for device_id in dict.fromkeys(device_ids)]
+            ready = [
+                (device_id, await self._ready(project_id, device_id, dict(change.attributes)))
+                for device_id in dict.fromkeys(device_ids)
+            ]
             async with self._turns.turn(project_id, pause_share):
-                return await self._push(change, ready, part)
+                return await self._push(ready, part)
         async with self._turns.turn(project_id, pause_share):
             return await self._change(project_id, change, device_ids, part)
 
@@ -136,47 +138,43 @@ class BulkChanges:
             await self._store.jobs.amend(part.job_id, list(amended.values()))
         return [amended.get(item.id, item) for item in items]
 
-    async def _push(
-        self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]], part: JobPart | None
-    ) -> list[BulkItem]:
+    async def _push(self, ready: Sequence[tuple[str, PreparedPush | BulkItem]], part: JobPart | None) -> list[BulkItem]:
         if part is not None and not await self._is_next(part):
             return []
         # No await between here and progress(): all writes are in one commit.
-        commit, items, pushed = self._set(change, ready)
+        commit, items, pushed = self._set(ready)
         if part is not None:
             commit = self._store.jobs.progress(part, items)
         if commit is not None:
             await settled(commit)
-        for device, attributes in pushed:
-            self._bus.publish(AttributesPushed(device.project_id, device.id, attributes))
+        for push in pushed:
+            self._control.pushes.send(push)
         return items
 
-    async def _ready(self, project_id: str, device_id: str) -> DeviceContext | BulkItem:
-        """The context of a device that is not congested, or the refusal."""
+    async def _ready(self, project_id: str, device_id: str, attributes: dict[str, Any]) -> PreparedPush | BulkItem:
+        """The push to a device that is not congested, or the refusal."""
         try:
             device = await self._store.devices.get(project_id, device_id)
             await self._ingest.await_room(device.number)
-            return await self._ingest.link(device)
+            return await self._control.pushes.prepare(await self._ingest.link(device), attributes)
         except Unavailable:
             raise
         except ThingsteadError as exc:
             return refusal(device_id, exc)
 
     def _set(
-        self, change: BulkAttributes, ready: Sequence[tuple[str, DeviceContext | BulkItem]]
-    ) -> tuple[Commit | None, list[BulkItem], list[tuple[Device, dict[str, Any]]]]:
-        """Adds the values to the open commit. Returns the commit, the items, and the attributes to send to each
-        device."""
+        self, ready: Sequence[tuple[str, PreparedPush | BulkItem]]
+    ) -> tuple[Commit | None, list[BulkItem], list[PreparedPush]]:
+        """Adds the values to the open commit. Returns the commit, the items, and what is to be sent."""
         items: list[BulkItem] = []
-        pushed: list[tuple[Device, dict[str, Any]]] = []
+        pushed: list[PreparedPush] = []
         commit: Commit | None = None
-        for device_id, link in ready:
-            if isinstance(link, BulkItem):
-                items.append(link)
+        for device_id, push in ready:
+            if isinstance(push, BulkItem):
+                items.append(push)
                 continue
-            attributes = dict(change.attributes)
             try:
-                outcome = self._ingest.set_values(link, attributes, "push")
+                outcome = self._control.pushes.store(push)
                 if outcome.commit is None:
                     raise InvalidInput.of(outcome.refused)
             except ThingsteadError as exc:
@@ -185,8 +183,8 @@ class BulkChanges:
                 items.append(refusal(device_id, exc))
             else:
                 commit = outcome.commit
-                note_control(self._store, link.device, "push", attributes)
-                pushed.append((link.device, attributes))
+                note_control(self._store, push.link.device, "push", push.attributes)
+                pushed.append(push)
                 items.append(BulkItem(id=device_id, result="done"))
         return commit, items, pushed
 

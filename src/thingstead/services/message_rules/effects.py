@@ -17,7 +17,8 @@ from thingstead.services.alarms.evaluations import check_ready
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
-from thingstead.services.ingest.streams import StreamService, encode_message
+from thingstead.services.ingest.streams import StreamService
+from thingstead.services.shared.payloads import encode_message
 from thingstead.storage.base import Store
 
 

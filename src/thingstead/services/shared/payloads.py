@@ -152,3 +152,35 @@ def timestamp_ms(value: Any, now_ms: int, where: str) -> int:
     if ts > now_ms + FUTURE_TOLERANCE_MS:
         raise InvalidInput.field(where, "in_future")
     return ts
+
+
+def encode_message(kind: str, message: Any) -> bytes:
+    """Encodes ``{"type": kind, "msg": message}`` (wire reference §6, §15.25): ``json`` any value, ``hex`` a text of
+    hexadecimal digits, ``text`` or ``plaintext`` a text.
+
+    Raises:
+        InvalidInput: the message does not match the kind.
+    """
+    if kind == "json":
+        return msgspec.json.encode(message)
+    if kind not in ("hex", "text", "plaintext"):
+        raise InvalidInput.field("type", "message_type_unknown")
+    if not isinstance(message, str):
+        raise InvalidInput.field("msg", "must_be_text")
+    if kind == "hex":
+        try:
+            return bytes.fromhex(message)
+        except ValueError:
+            raise InvalidInput.field("msg", "message_not_hex") from None
+    try:
+        return message.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput.field("msg", "not_unicode") from None
+
+
+def encoded_or_empty(value: Any) -> bytes:
+    """A value as JSON; empty if JSON has no such value."""
+    try:
+        return msgspec.json.encode(value)
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        return b""

@@ -1,9 +1,9 @@
 """Index of the enabled message rules of all projects, by device type and device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from thingstead.model.device import Device
-from thingstead.model.message_rules.rule import MessageRule
+from thingstead.model.message_rules.rule import MessageRule, On
 from thingstead.rules.message_rules import Holds
 from thingstead.services.triggers.trace import TriggerRule
 
@@ -13,15 +13,18 @@ Entry = tuple[str | None, Holds, object, TriggerRule]  # (attribute, holds, oper
 class DeviceTriggers:
     """The rules that apply to a device, by kind of message, oldest first. Devices of one type share one."""
 
-    __slots__ = ("before", "data", "events", "reports")
+    __slots__ = ("before", "before_pushes", "data", "events", "pushes", "reports")
 
     def __init__(self, rules: list[TriggerRule]) -> None:
-        self.reports: tuple[Entry, ...] = tuple(
-            (*rule.compiled, rule) for rule in rules if rule.rule.on_message == "after_report"
-        )
-        self.before = tuple(rule for rule in rules if rule.rule.on_message == "before_report")
-        self.events = tuple(rule for rule in rules if rule.rule.on_message == "event")
-        self.data = tuple(rule for rule in rules if rule.rule.on_message == "data")
+        of_kind: dict[On, list[TriggerRule]] = {}
+        for rule in rules:
+            of_kind.setdefault(rule.rule.on_message, []).append(rule)
+        self.reports = _entries(of_kind.get("after_report", ()))
+        self.pushes = _entries(of_kind.get("after_push", ()))
+        self.before = tuple(of_kind.get("before_report", ()))
+        self.before_pushes = tuple(of_kind.get("before_push", ()))
+        self.events = tuple(of_kind.get("event", ()))
+        self.data = tuple(of_kind.get("data", ()))
 
 
 class TriggerIndex:
@@ -83,6 +86,10 @@ def concerns(rule: MessageRule) -> Callable[[Device], bool]:
     """Whether a device is in the source of a rule."""
     devices = frozenset(rule.device_ids)
     return lambda device: device.id in devices or (rule.type_id is not None and device.type_id == rule.type_id)
+
+
+def _entries(rules: Iterable[TriggerRule]) -> tuple[Entry, ...]:
+    return tuple((*rule.compiled, rule) for rule in rules)
 
 
 def _triggers(rules: dict[str, TriggerRule]) -> DeviceTriggers | None:

@@ -4,20 +4,24 @@ from collections import Counter, deque
 from typing import Any
 
 from thingstead.model.message_rules.rule import EVALUATIONS_KEPT, MessageRule, Outcome
+from thingstead.model.message_rules.work import Cause
+from thingstead.model.report import Report
 from thingstead.rules.message_rules import compile_condition
+
+NOTHING = Cause("")  # of an evaluation that nothing follows from
 
 
 class RuleMatch:
     """A rule and a message. ``effects`` grows while the actions are done."""
 
-    __slots__ = ("detail", "device_id", "effects", "message_id", "outcome", "ts", "values", "version")
+    __slots__ = ("cause", "detail", "device_id", "effects", "outcome", "ts", "values", "version")
 
     def __init__(
-        self, ts: int, device_id: str, message_id: str, version: int, values: dict[str, Any], outcome: Outcome | None
+        self, ts: int, device_id: str, cause: Cause, version: int, values: dict[str, Any], outcome: Outcome | None
     ) -> None:
         self.ts = ts  # ms
         self.device_id = device_id
-        self.message_id = message_id
+        self.cause = cause  # the message, and the rules that led to it
         self.version = version  # of the rule
         self.values = values  # that the condition reads
         self.outcome = outcome  # None: it acts, and is not done yet
@@ -29,13 +33,17 @@ class TriggerRule:
     """An enabled rule in memory, with its results."""
 
     __slots__ = (
-        "absent", "compiled", "last", "matched", "missed", "outcomes", "reads", "rule", "unmet",
+        "absent", "compiled", "last", "matched", "missed", "outcomes", "reads", "reads_message", "room", "room_at",
+        "rule", "unmet",
     )  # fmt: skip
 
     def __init__(self, rule: MessageRule, before: "TriggerRule | None" = None) -> None:
         self.rule = rule
         self.compiled = compile_condition(rule.body.condition)
         self.reads = _attributes(rule)
+        self.reads_message = any(action.reads_message for action in rule.body.actions)
+        self.room = EVALUATIONS_KEPT  # messages that do not meet the condition, to be kept until …
+        self.room_at = 0  # ms: … this instant; beyond them they are only counted
         self.matched: int = 0 if before is None else before.matched  # messages on which it acts, or would
         self.unmet: int = 0 if before is None else before.unmet  # condition does not hold
         self.absent: int = 0 if before is None else before.absent  # attribute is not in the message
@@ -49,6 +57,12 @@ class TriggerRule:
         """Messages that it was evaluated on."""
         return self.matched + self.unmet + self.absent
 
+    def miss(self, report: Report, device_id: str, value: Any) -> None:
+        """Keeps the first of a second of messages that do not meet the condition."""
+        self.room = EVALUATIONS_KEPT - 1
+        self.room_at = report.received_at + 1_000
+        self.missed.append((report.ts, device_id, value))
+
     def note(self, evaluation: RuleMatch) -> None:
         """Keeps an evaluation on which it acts, or would have acted."""
         self.last.append(evaluation)
@@ -60,16 +74,12 @@ class TriggerRule:
         attribute = self.compiled.attribute
         missed = [
             RuleMatch(
-                ts, device_id, "", self.rule.version, {} if attribute is None else {attribute: value}, "condition"
+                ts, device_id, NOTHING, self.rule.version, {} if attribute is None else {attribute: value}, "condition"
             )
             for ts, device_id, value in self.missed
         ]
         found = sorted([*self.last, *missed], key=lambda each: each.ts, reverse=True)
         return found[:EVALUATIONS_KEPT]
-
-    def values_of(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The values of a message that the condition reads."""
-        return {name: values[name] for name in self.reads if name in values}
 
 
 def _attributes(rule: MessageRule) -> tuple[str, ...]:

@@ -5,13 +5,16 @@ The work of a commit is a row of the same transaction, so that a message and wha
 After the commit it is handed to :attr:`Triggers.on_work`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from thingstead.clock import Clock
 from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.message_rules.rule import (
+    BEFORE_DEVICE_RATE,
+    BEFORE_RATE,
+    DELAYED_BYTES,
     DELAYED_COUNT,
     DEPTH,
     LATE_MS,
@@ -21,17 +24,17 @@ from thingstead.model.message_rules.rule import (
     MessageRule,
     Outcome,
 )
-from thingstead.model.message_rules.work import Cause, Work, WorkItem
+from thingstead.model.message_rules.work import Cause, RuleMessage, Work, WorkItem, encoded
 from thingstead.model.report import EventRecord, Report
 from thingstead.rules.message_rules import holds, misled
 from thingstead.services.shared.excerpts import EXCERPT_BYTES
+from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.services.triggers.index import DeviceTriggers, TriggerIndex, concerns
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.storage.base import Commit, Store
 
 ITEMS_PER_WORK = 100  # more of one commit are work of their own
-FROM_DEVICE = ("report", "series")  # sources of attributes that rules listen to
 _ABSENT = object()
 _SHORT = frozenset({int, float, bool, type(None)})
 
@@ -41,10 +44,10 @@ class PendingWork:
 
     __slots__ = ("evaluations", "items", "work")
 
-    def __init__(self, work_id: int) -> None:
+    def __init__(self, work_id: int, project_id: str) -> None:
         self.items: list[WorkItem] = []
         self.evaluations: list[RuleMatch] = []
-        self.work = Work(work_id, 0, self.items)
+        self.work = Work(work_id, 0, self.items, project_id)
 
 
 class Triggers:
@@ -53,7 +56,7 @@ class Triggers:
     Attributes:
         on_work: called after a commit with the work that it contains.
         on_change: called after rules of these devices were changed, to look them up again.
-        waiting: items that are not done yet.
+        room: for items that are not done yet.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -62,11 +65,13 @@ class Triggers:
         self.index = TriggerIndex()
         self.on_work: Callable[[PendingWork], None] = lambda work: None
         self.on_change: Callable[[Callable[[Device], bool]], None] = lambda concerned: None
-        self.waiting = 0
+        self.room = FairRoom(DELAYED_COUNT, DELAYED_BYTES)
         self._rates = TokenBuckets(clock, RULE_RATE, 1 / RULE_RATE)
         self._device_rates = TokenBuckets(clock, RULE_DEVICE_RATE, 1 / RULE_DEVICE_RATE)
+        self._before_rates = TokenBuckets(clock, BEFORE_RATE, 1 / BEFORE_RATE)
+        self._before_device_rates = TokenBuckets(clock, BEFORE_DEVICE_RATE, 1 / BEFORE_DEVICE_RATE)
         self._commit: Commit | None = None  # the newest, to which _pending belongs
-        self._pending: PendingWork | None = None
+        self._pending: dict[str, PendingWork] = {}  # by project id
         self._last_id = 0
 
     # Rules
@@ -90,15 +95,23 @@ class Triggers:
 
     # Messages
 
-    def reports(self, device: Device, triggers: DeviceTriggers, commit: Commit, reports: Sequence[Report]) -> None:
-        """Evaluates reports that were just added to ``commit``. Most reports meet no condition, so that nothing is made
-        for them."""
+    def reports(
+        self, device: Device, triggers: DeviceTriggers, commit: Commit, reports: Sequence[Report],
+        cause: Cause | None = None,
+    ) -> None:  # fmt: skip
+        """Evaluates reports, or values that were pushed or set in the cloud, which were just added to ``commit``. Most
+        meet no condition, so that nothing is made for them."""
         for report in reports:
-            if report.source != "report" and self._left_out(triggers, report):
-                continue
+            source = report.source
+            entries = triggers.reports
+            if source != "report":
+                if source == "push":
+                    entries = triggers.pushes
+                elif self._left_out(triggers, report):
+                    continue
             attributes = report.attributes
             acting: list[TriggerRule] | None = None
-            for attribute, test, operand, rule in triggers.reports:
+            for attribute, test, operand, rule in entries:
                 value: Any = None
                 if attribute is None:
                     met = test(attributes, operand)
@@ -113,32 +126,51 @@ class Triggers:
                         met = False
                 if met and (attribute is None or not misled(value, operand)):
                     acting = [rule] if acting is None else [*acting, rule]
-                else:
-                    rule.unmet += 1
+                    continue
+                rule.unmet += 1
+                if rule.room:
+                    rule.room -= 1
                     rule.missed.append((report.ts, device.id, value if type(value) in _SHORT else shortened(value)))
+                elif report.received_at >= rule.room_at:
+                    rule.miss(report, device.id, value if type(value) in _SHORT else shortened(value))
             if acting is not None:
-                self._act(device, acting, commit, attributes, new_id() + new_id())
+                self._act(device, acting, commit, attributes, cause or Cause(new_id() + new_id()))
 
-    def before(self, device: Device, triggers: DeviceTriggers, attributes: dict[str, Any]) -> list[TriggerRule]:
-        """The rules that change a report before it is stored, in order."""
+    def before(
+        self, device: Device, rules: Sequence[TriggerRule], attributes: dict[str, Any]
+    ) -> list[TriggerRule]:  # fmt: skip
+        """Those of the rules that change a report or a push before it is stored, in order. At most
+        :data:`RULES_PER_MESSAGE`."""
         acting: list[TriggerRule] = []
-        for rule in triggers.before:
+        for rule in rules:
             if self._meets(device, rule, "", attributes):
                 rule.matched += 1
                 acting.append(rule)
         return acting[:RULES_PER_MESSAGE]
 
+    def change_refusal(self, rule: TriggerRule, device: Device, cause: Cause | None) -> Outcome | None:
+        """Why a rule does not change a message that meets its condition."""
+        rule_id = rule.rule.id
+        if cause is not None and rule_id in cause.rule_ids:
+            return "loop"
+        if (
+            self._before_device_rates.take((rule_id, device.id)) is None
+            or self._before_rates.take(rule_id) is None
+        ):  # fmt: skip
+            return "rate"
+        return None
+
     def event(self, device: Device, triggers: DeviceTriggers, commit: Commit, event: EventRecord) -> None:
         """Evaluates an event that was just added to ``commit``."""
         acting = [rule for rule in triggers.events if self._meets(device, rule, event.method, event.params)]
         if acting:
-            self._act(device, acting, commit, event.params, event.id)
+            self._act(device, acting, commit, event.params, Cause(event.id), event.method)
 
-    def data(self, device: Device, triggers: DeviceTriggers, commit: Commit, identifier: str) -> None:
+    def data(self, device: Device, triggers: DeviceTriggers, commit: Commit, identifier: str, data: bytes) -> None:
         """Evaluates custom data that was just added to ``commit``."""
         acting = [rule for rule in triggers.data if self._meets(device, rule, identifier, {})]
         if acting:
-            self._act(device, acting, commit, {}, new_id() + new_id())
+            self._act(device, acting, commit, {}, Cause(new_id() + new_id()), identifier, data)
 
     def next_id(self) -> int:
         """An id of work, greater than those before."""
@@ -150,8 +182,10 @@ class Triggers:
         self._last_id = max(self._last_id, last_id)
 
     def _left_out(self, triggers: DeviceTriggers, report: Report) -> bool:
-        """Whether a report with its own timestamp, or from elsewhere, is not evaluated."""
-        if report.source not in FROM_DEVICE:
+        """Whether values with a timestamp of their own are not evaluated."""
+        if report.source == "cloud":
+            return False
+        if report.source != "series":
             return True
         late = report.received_at - report.ts > LATE_MS
         if late:
@@ -173,26 +207,33 @@ class Triggers:
         return found is True
 
     def _act(
-        self, device: Device, rules: Sequence[TriggerRule], commit: Commit, values: dict[str, Any], message_id: str,
-        cause: Cause | None = None,
+        self, device: Device, rules: Sequence[TriggerRule], commit: Commit, values: dict[str, Any], cause: Cause,
+        identifier: str = "", data: bytes = b"",
     ) -> None:  # fmt: skip
         now = self._now_ms()
-        origin = cause or Cause(message_id)
+        messages: dict[str, bytes] = {}
         for count, rule in enumerate(rules):
             rule.matched += 1
-            outcome = self._refusal(rule, device, origin, count)
-            read = {name: shortened(value) for name, value in rule.values_of(values).items()}
-            evaluation = RuleMatch(now, device.id, message_id, rule.rule.version, read, outcome)
+            message = b""
+            if rule.reads_message:
+                on = rule.rule.on_message
+                message = messages.get(on) or messages.setdefault(
+                    on, encoded(RuleMessage(on, values, identifier, data))
+                )
+            caused = Cause(cause.message_id, (*cause.rule_ids, rule.rule.id))
+            item = WorkItem(device.project_id, device.id, rule.rule.id, now, caused, message=message)
+            outcome = self._refusal(rule, item, cause, count)
+            evaluation = RuleMatch(
+                now, device.id, cause, rule.rule.version, read_by(rule, values), outcome
+            )  # fmt: skip
             rule.note(evaluation)
             if outcome is None:
-                caused = Cause(origin.message_id, (*origin.rule_ids, rule.rule.id))
-                pending = self._work_of(commit)
-                pending.items.append(WorkItem(device.project_id, device.id, rule.rule.id, now, caused))
+                pending = self._work_of(commit, device.project_id)
+                pending.items.append(item)
                 pending.evaluations.append(evaluation)
-                self.waiting += 1
 
-    def _refusal(self, rule: TriggerRule, device: Device, cause: Cause, before: int) -> Outcome | None:
-        """Why a rule does not act on a message that meets its condition."""
+    def _refusal(self, rule: TriggerRule, item: WorkItem, cause: Cause, before: int) -> Outcome | None:
+        """Why a rule does not act on a message that meets its condition. If it does, the item has its room."""
         rule_id = rule.rule.id
         if rule_id in cause.rule_ids:
             return "loop"
@@ -200,18 +241,17 @@ class Triggers:
             return "depth"
         if before >= RULES_PER_MESSAGE:
             return "too_many_rules"
-        if self.waiting >= DELAYED_COUNT:
-            return "full"
-        if self._device_rates.take((rule_id, device.id)) is None or self._rates.take(rule_id) is None:
+        if self._device_rates.take((rule_id, item.device_id)) is None or self._rates.take(rule_id) is None:
             return "rate"
-        return None
+        return None if self.room.take(item.project_id, item.size_bytes) else "full"
 
-    def _work_of(self, commit: Commit) -> PendingWork:
-        """Where work of a commit is added."""
-        pending = self._pending
-        if commit is not self._commit or pending is None or len(pending.items) >= ITEMS_PER_WORK:
-            pending = self._pending = PendingWork(self.next_id())
-            self._commit = commit
+    def _work_of(self, commit: Commit, project_id: str) -> PendingWork:
+        """Where work of a commit is added. Each project has its own, since they are done independently."""
+        if commit is not self._commit:
+            self._commit, self._pending = commit, {}
+        pending = self._pending.get(project_id)
+        if pending is None or len(pending.items) >= ITEMS_PER_WORK:
+            pending = self._pending[project_id] = PendingWork(self.next_id(), project_id)
             self._store.message_rules.append_work(pending.work)
             commit.on_done(lambda error, pending=pending: self._ended(pending, error))  # type: ignore[misc]
         return pending
@@ -220,9 +260,15 @@ class Triggers:
         if error is None:
             self.on_work(pending)
             return
-        self.waiting -= len(pending.items)
+        for item in pending.items:
+            self.room.give(item.project_id, item.size_bytes)
         for evaluation in pending.evaluations:  # the device was not acknowledged, and sends it again
             evaluation.outcome, evaluation.detail = "refused", "the message could not be stored"
+
+
+def read_by(rule: TriggerRule, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a message that the condition of a rule reads, as a trace keeps them."""
+    return {name: shortened(values[name]) for name in rule.reads if name in values}
 
 
 def shortened(value: Any) -> Any:
