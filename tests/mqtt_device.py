@@ -97,6 +97,10 @@ class MqttDevice:
         """Sends a JSON body without waiting."""
         return self._client.publish(topic, json.dumps(body), qos)
 
+    def publish_bytes(self, topic: str, payload: bytes) -> None:
+        """Sends bytes with QoS 1 and waits for their PUBACK."""
+        self._client.publish(topic, payload, 1).wait_for_publish(TIMEOUT_S)
+
     def report(self, body: Any, topic: str = "attributes") -> None:
         """Sends a JSON body with QoS 1 and waits for its PUBACK."""
         self.publish(topic, body).wait_for_publish(TIMEOUT_S)

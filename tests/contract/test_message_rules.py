@@ -112,18 +112,20 @@ async def test_what_a_rule_names_must_exist(fleet: Store, more: dict[str, Any], 
 async def test_work_waits_over_a_restart_until_it_is_finished_and_counted(backend: Backend, fleet: Store) -> None:
     await fleet.message_rules.create(message_rule("r1", type_id="t1"))
     items = [item("r1")]
-    at_once = Work(7, 0, items)
+    at_once = Work(7, 0, items, "ours")
     commit = fleet.message_rules.append_work(at_once)
     items.append(item("r1"))  # until the commit begins
     await settled(commit)
 
     rules = (await backend.reopen()).message_rules
-    assert await rules.list_work(0, 10) == [(7, 0)]
-    assert await rules.read_work(7) == Work(7, 0, [item("r1"), item("r1")])
+    [waiting] = await rules.list_work(0, 10)
+    assert waiting[:4] == (7, 0, "ours", 2)
+    assert waiting.size_bytes > 0
+    assert await rules.read_work(7) == Work(7, 0, [item("r1"), item("r1")], "ours")
     later = Work(8, NOW + 5, [item("r1", action=Action(push={"fan": True}, delay_ms=5))])
     await settled(rules.finish_work(7, [later], [EffectCount("r1", 3, NOW), EffectCount("gone", 1, NOW)]))
     await settled(rules.finish_work(9, [], [EffectCount("r1", 2, NOW + 1)]))
-    assert await rules.list_work(0, 10) == [(8, NOW + 5)]
+    assert [each[:2] for each in await rules.list_work(0, 10)] == [(8, NOW + 5)]
     assert await rules.list_work(8, 10) == []
     assert await rules.read_work(7) is None
     assert await rules.read_work(8) == later

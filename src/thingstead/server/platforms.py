@@ -87,7 +87,7 @@ def build_platform(
     ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions, logs)
     control = ControlService(store, bus, clock, ingest, logs)
     streams = StreamService(store, bus, clock, ingest, logs)
-    runner = RuleRunner(store, clock, ingest.triggers, Effects(store, bus, ingest, control, streams))
+    runner = RuleRunner(store, clock, ingest.triggers, Effects(store, ingest, control, streams))
     message_rules = MessageRuleService(store, clock, runner, functions)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)

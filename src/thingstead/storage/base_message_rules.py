@@ -3,12 +3,13 @@
 What ``base.py`` says of every part of a store holds here too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from thingstead.model.device import Page
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, RuleTotals
-from thingstead.model.message_rules.work import EffectCount, Work
+from thingstead.model.message_rules.state import EvaluationRecord, MessageRuleState, StoredEvaluation
+from thingstead.model.message_rules.work import EffectCount, WaitingWork, Work
 from thingstead.storage.commit import Commit
 
 
@@ -75,6 +76,31 @@ class MessageRuleStore(Protocol):
         """Work that is not finished; None: it is."""
         ...
 
-    async def list_work(self, after: int, limit: int) -> list[tuple[int, int]]:
-        """``(id, due_at)`` of unfinished work with a greater id than ``after``, by id."""
+    async def list_work(self, after: int, limit: int) -> list[WaitingWork]:
+        """Unfinished work with a greater id than ``after``, by id."""
+        ...
+
+    # Results
+
+    async def save_results(
+        self, states: Mapping[str, MessageRuleState], evaluations: Sequence[StoredEvaluation], kept: int, since: int
+    ) -> None:
+        """Stores states by rule id, and evaluations, in one transaction. Rules that do not exist any more are left out.
+
+        Args:
+            kept: the number of evaluations of a rule; older ones are removed.
+            since: evaluations before this instant (ms) are removed.
+        """
+        ...
+
+    async def list_states(self, after: str, limit: int) -> list[tuple[str, MessageRuleState]]:
+        """States of rules whose id is greater than ``after``, by id."""
+        ...
+
+    async def state(self, project_id: str, rule_id: str) -> MessageRuleState:
+        """The stored state of a rule. Raises NotFound for an unknown rule."""
+        ...
+
+    async def list_evaluations(self, project_id: str, rule_id: str, limit: int) -> list[EvaluationRecord]:
+        """The newest stored evaluations of a rule, newest first. Raises NotFound for an unknown rule."""
         ...

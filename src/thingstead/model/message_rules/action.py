@@ -8,7 +8,7 @@ from msgspec import Meta
 DataFormat = Literal["json", "hex", "text"]
 ActionKind = Literal["push", "set", "command", "data", "function", "report", "url", "mqtt", "ota_check"]
 ResultKind = Literal["push", "set", "command", "data", "report"]
-NOT_YET: frozenset[ActionKind] = frozenset(("report", "url", "mqtt", "ota_check"))  # refused in this release
+NOT_YET: frozenset[ActionKind] = frozenset(("url", "mqtt", "ota_check"))  # refused in this release
 READS: frozenset[ActionKind] = frozenset(("function", "url", "mqtt", "ota_check"))  # need the message itself
 
 DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
@@ -51,10 +51,12 @@ class DataAction(MessageRulePart, frozen=True, kw_only=True):
 
 
 class ReportAction(MessageRulePart, frozen=True, kw_only=True):
-    """A report for a sub-device of the device, which is a gateway."""
+    """A report, as if the device, or a sub-device of it, had sent it."""
 
-    sub_address: Annotated[str, Meta(min_length=1, description="The address of the sub-device.")]
-    attributes: Annotated[dict[str, Any], Meta(description="The attributes, as if the sub-device had reported them.")]
+    sub_address: Annotated[
+        str, Meta(description="The address of the sub-device; left out: the device itself reports.")
+    ] = ""
+    attributes: Annotated[dict[str, Any], Meta(description="The attributes that are reported.")]
 
 
 class MqttAction(MessageRulePart, frozen=True, kw_only=True):
@@ -93,9 +95,10 @@ class Action(MessageRulePart, frozen=True, kw_only=True):
         Annotated[
             ResultKind,
             Meta(
-                description="What is done with what a function returns: it is pushed (`push`), set in the cloud (`set`), "
-                "sent as a command (`command`, `{method, params}`) or as custom data (`data`, `{type, msg}`), or stored as "
-                "if the device, or a sub-device, had reported it (`report`). Default: by the kind of the rule."
+                description="What is done with what a function returns: it is pushed (`push`), set in the cloud "
+                "(`set`), sent as a command (`command`, `{method, params}`) or as custom data (`data`, `{type, msg}`), "
+                "or stored as if the device, or a sub-device, had reported it (`report`). Default: by the kind of the "
+                "rule."
             ),
         ]
         | None

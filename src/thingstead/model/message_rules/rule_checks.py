@@ -81,6 +81,10 @@ def _check_action(action: Action, where: str, problems: Problems) -> None:
         problems.add(f"{where}.secret", "secret_without_url")
     _check_values(action.push, f"{where}.push", problems)
     _check_values(action.set_, f"{where}.set", problems)
+    if action.report is not None:
+        _check_values(action.report.attributes, f"{where}.report.attributes", problems)
+        if len(action.report.sub_address) > limits.SUB_ADDRESS_LENGTH:
+            problems.add(f"{where}.report.sub_address", "too_long", maximum=limits.SUB_ADDRESS_LENGTH)
     if action.command is not None:
         if not valid_identifier(action.command.method):
             problems.add(f"{where}.command.method", "bad_identifier")

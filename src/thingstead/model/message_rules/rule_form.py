@@ -22,7 +22,7 @@ OnMember = Annotated[
     On,
     Meta(
         description="The messages that it listens to: `before_report` and `after_report` (reported attributes), "
-        "`event` or `data` (custom data). `before_push` and `after_push` are not supported in this release."
+        "`before_push` and `after_push` (pushed attributes), `event` or `data` (custom data)."
     ),
 ]
 TypeMember = Annotated[str, Meta(description="A device type's id: the rule listens to all its devices.")]

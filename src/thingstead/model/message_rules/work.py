@@ -48,7 +48,7 @@ class WorkItem(msgspec.Struct, frozen=True, array_like=True):
     action: Action | None = None  # one that waited for its time; None: all actions of the rule
     expires_at: int = 0  # ms: until then an action is tried again; 0: this is its first attempt
     message: bytes = b""  # msgpack; empty if no action of the rule reads it
-    attempts: int = 0  # that ended with an error of the server
+    index: int = 0  # of the action in its rule
 
     def read(self) -> RuleMessage | None:
         """The message; None if no action of the rule reads it."""
@@ -72,6 +72,16 @@ class Work(NamedTuple):
     due_at: int  # ms; 0: at once
     items: Sequence[WorkItem]
     project_id: str = ""  # of all of them
+
+
+class WaitingWork(NamedTuple):
+    """Work that is not finished, without its items."""
+
+    id: int
+    due_at: int  # ms; 0: at once
+    project_id: str
+    item_count: int
+    size_bytes: int
 
 
 class EffectCount(NamedTuple):

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Container, Sequence
 from typing import Any
 
-import msgspec
-
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, FieldError, InvalidInput, ReplyTimeout
@@ -24,7 +22,14 @@ from thingstead.refusals import Reason, reason
 from thingstead.repeating import Repeating
 from thingstead.services.audit.audit import note_control
 from thingstead.services.commands.replies import CommandReplies
-from thingstead.services.commands.states import REPLY_LIFETIME_MS, CommandMoves, PendingCommand, PendingCommands, issued
+from thingstead.services.commands.states import (
+    REPLY_LIFETIME_MS,
+    CommandMoves,
+    PendingCommand,
+    PendingCommands,
+    issued,
+    params_size_bytes,
+)
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
 from thingstead.services.ingest.pushes import PushService
@@ -393,15 +398,3 @@ def _why(text: str) -> Reason:
     """The error of a failed command, for its caller."""
     known = recorded_reason(text)
     return known if known.code else reason("command_failed", reason=text)
-
-
-def params_size_bytes(params: Any, errors: list[FieldError]) -> int:
-    """The size of params as JSON; appends to ``errors`` what a command cannot contain."""
-    try:
-        size_bytes = len(msgspec.json.encode(params))
-    except (OverflowError, UnicodeEncodeError, RecursionError):
-        errors.append(FieldError.of("params", "params_not_json"))
-        return 0
-    if size_bytes > limits.COMMAND_PARAMS_BYTES:
-        errors.append(FieldError.of("params", "params_too_large", maximum=limits.COMMAND_PARAMS_BYTES))
-    return size_bytes

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Unavailable
+from thingstead.errors import FieldError, Unavailable
+from thingstead.model import limits
 from thingstead.model.command import Command, CommandState
 from thingstead.model.messages import CommandIssued
 from thingstead.services.shared.rate_limit import TokenBuckets
@@ -125,3 +127,15 @@ def issued(command: Command) -> CommandIssued:
         command.expire_time,
         command.size_bytes,
     )
+
+
+def params_size_bytes(params: Any, errors: list[FieldError]) -> int:
+    """The size of params as JSON; appends to ``errors`` what a command cannot contain."""
+    try:
+        size_bytes = len(msgspec.json.encode(params))
+    except (OverflowError, UnicodeEncodeError, RecursionError):
+        errors.append(FieldError.of("params", "params_not_json"))
+        return 0
+    if size_bytes > limits.COMMAND_PARAMS_BYTES:
+        errors.append(FieldError.of("params", "params_too_large", maximum=limits.COMMAND_PARAMS_BYTES))
+    return size_bytes

@@ -7,6 +7,7 @@ from thingstead.clock import Clock
 from thingstead.errors import InvalidInput
 from thingstead.model.ids import new_id
 from thingstead.model.message_rules.rule import On, Outcome
+from thingstead.model.message_rules.state import RuleEffectRecord
 from thingstead.model.message_rules.work import Cause
 from thingstead.refusals import Reason
 from thingstead.services.ingest.device_context import DeviceContext
@@ -85,7 +86,7 @@ class RuleChain:
                 self._clock.now_ms(), link.device.id, origin, rule.rule.version, read_by(rule, made.values), None
             )
             evaluation.outcome = outcome
-            rule.last.append(evaluation)
+            rule.keep(evaluation)
             if outcome is None:
                 await self._apply(link, rule, evaluation, made, on, until_s)
             made.took(rule, evaluation)
@@ -98,32 +99,36 @@ class RuleChain:
         for index, action in enumerate(rule.rule.body.actions):
             left_ms = round((until_s - self._clock.monotonic_s()) * 1000)
             source, identifier = action.function or "", action.identifier
-            outcome, detail = await self._call(link, rule, index, source, identifier, made, on, left_ms)
-            evaluation.effects.append({"action": "function", "device_id": link.device.id, "outcome": outcome})
+            outcome, detail, logs = await self._call(link, rule, index, source, identifier, made, on, left_ms)
+            evaluation.effects.append(
+                RuleEffectRecord(action="function", device_id=link.device.id, outcome=outcome, logs=list(logs))
+            )
             evaluation.outcome, evaluation.detail = outcome, detail
 
     async def _call(
         self, link: DeviceContext, rule: TriggerRule, index: int, source: str, identifier: str, made: ChangedMessage,
         on: On, left_ms: int,
-    ) -> tuple[Outcome, str]:  # fmt: skip
+    ) -> tuple[Outcome, str, tuple[str, ...]]:  # fmt: skip
         """Takes what a function returns; with an outcome other than ``acted``, the message stays as it was."""
         if left_ms <= 0:
-            return "deadline", ""
+            return "deadline", "", ()
+        if index in rule.functions_off:
+            return "function_off", rule.functions_off[index].reason, ()
         key = f"{rule.rule.id}:{index}"
         result = await self._functions.call(link, key, source, made.values, on=on, timeout_ms=left_ms)
         if result.reason:
-            return result.reason, result.detail
+            return result.reason, result.detail, result.logs
         if on == "before_push":
             try:
                 message = custom_message(result.value, identifier)
             except InvalidInput as exc:
-                return "function_error", exc.message
+                return "function_error", exc.message, result.logs
             if message is not None and link.device.gateway_id is not None and message.values is None:
-                return "function_error", NO_BYTES
+                return "function_error", NO_BYTES, result.logs
             if message is not None:
                 made.message = message
-                return "acted", ""
+                return "acted", "", result.logs
         if not isinstance(result.value, dict):
-            return "function_error", NO_ATTRIBUTES
+            return "function_error", NO_ATTRIBUTES, result.logs
         made.values = result.value
-        return "acted", ""
+        return "acted", "", result.logs

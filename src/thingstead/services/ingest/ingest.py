@@ -21,7 +21,7 @@ from thingstead.model.values.quick_checks import QuickCheck
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.functions.pool import FunctionPool
-from thingstead.services.ingest.chain import RuleChain
+from thingstead.services.ingest.chain import ChangedMessage, RuleChain
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
 from thingstead.services.ingest.function_calls import DeviceFunctions
 from thingstead.services.ingest.preprocessing import Preprocessing
@@ -128,20 +128,34 @@ class IngestService:
         return self._report_values(link, attributes, ts, self._now_ms())
 
     def _keep_changed(
-        self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int
+        self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int, cause: Cause | None = None
     ) -> tuple[Commit, tuple[FieldError, ...]]:
         """Stores a report that waited since ``now``. Raises InvalidInput if no value of it is allowed."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
-        outcome = self._report_values(link, attributes, ts, now)
+        outcome = self._report_values(link, attributes, ts, now, cause)
         if outcome.commit is None:
             raise InvalidInput.of(outcome.refused)
         return outcome.commit, outcome.refused
 
-    def _report_values(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int) -> Outcome:
+    def report_changed(self, link: DeviceContext, made: ChangedMessage, cause: Cause) -> None:
+        """Stores a report that a rule caused, to which the ``before_report`` rules were applied. Raises InvalidInput if
+        nothing of it is allowed, and Unavailable."""
+        now = self._now_ms()
+        if made.changed:
+            try:
+                self._keep_changed(link, made.values, None, now, cause)
+                return
+            except InvalidInput as exc:
+                made.refuse(exc.errors[0].reason if exc.errors else exc.reason)
+        self._keep_changed(link, made.original, None, now, cause)
+
+    def _report_values(
+        self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int, cause: Cause | None = None
+    ) -> Outcome:
         number = link.device.number
         report = Report(number, now, now, attributes, "report") if ts is None else Report(number, ts, now, attributes)
-        outcome = self._keep_valid(link, report, "report")
+        outcome = self._keep_valid(link, report, "report", cause)
         self.attributes_refused += len(outcome.refused)
         if outcome.commit is not None:
             self.reports_accepted += 1

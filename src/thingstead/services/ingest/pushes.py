@@ -1,7 +1,8 @@
 """Pushes of attributes to a device: changed by ``before_push`` rules, stored, and sent.
 
 Whoever pushes (an application, a job, a rule, a task) does it in three steps, so that the values can be part of a
-commit of its own: :meth:`PushService.prepare`, :meth:`PushService.store`, and :meth:`PushService.send` after the commit.
+commit of its own: :meth:`PushService.prepare`, :meth:`PushService.store`, and, after the commit,
+:meth:`PushService.send`.
 """
 
 import asyncio

@@ -1,6 +1,5 @@
 """Custom data streams: raw bytes in both directions (wire reference §3.2, §6, §9.5)."""
 
-
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, InvalidInput

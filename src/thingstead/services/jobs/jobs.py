@@ -32,7 +32,8 @@ from thingstead.model.tenant import TENANT
 from thingstead.model.values.unicode_text import normal
 from thingstead.repeating import Repeating
 from thingstead.services.audit.audit import acting
-from thingstead.services.commands.control import ControlService, params_size_bytes
+from thingstead.services.commands.control import ControlService
+from thingstead.services.commands.states import params_size_bytes
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.jobs.changes import BulkChanges, needed_role, part_size
 from thingstead.services.registry.devices import DeviceService

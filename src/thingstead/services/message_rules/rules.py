@@ -1,11 +1,14 @@
 """Operations on message rules: validation, storage, their results, and test runs."""
 
+import msgspec
+
 from thingstead.clock import Clock
 from thingstead.errors import Conflict
 from thingstead.model import ids, limits
 from thingstead.model.device import Page
 from thingstead.model.limits import Problems
 from thingstead.model.message_rules.rule import (
+    EVALUATIONS_KEPT,
     RULES_COUNT,
     RULES_OF_SOURCE_COUNT,
     MessageRule,
@@ -13,6 +16,7 @@ from thingstead.model.message_rules.rule import (
 )
 from thingstead.model.message_rules.rule_checks import check_form
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch, form_of, patched
+from thingstead.model.message_rules.state import EvaluationRecord
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.services.registry.rule_source import find_device, source_definitions
@@ -85,38 +89,28 @@ class MessageRuleService:
         """What a rule came to."""
         totals = await self._store.message_rules.totals(project_id, rule_id)
         rule = self._triggers.index.rules.get(rule_id)
-        outcomes: dict[str, int] = {}
-        if rule is not None:
-            counted = {"condition": rule.unmet, "no_attribute": rule.absent, **rule.outcomes}
-            outcomes = {outcome: count for outcome, count in counted.items() if count}
+        state = rule.state() if rule is not None else await self._store.message_rules.state(project_id, rule_id)
+        counted = {"condition": state.unmet, "no_attribute": state.absent, **state.outcomes}
         return MessageRuleStatistics(
-            seen=0 if rule is None else rule.seen,
-            matched=0 if rule is None else rule.matched,
-            outcomes=outcomes,
+            seen=state.matched + state.unmet + state.absent,
+            matched=state.matched,
+            outcomes={outcome: count for outcome, count in counted.items() if count},
             effects=totals.effects,
             last_effect_at=totals.last_effect_at,
         )
 
     async def trace(self, project_id: str, rule_id: str, device_id: str | None = None) -> MessageRuleTrace:
         """The last evaluations of a rule, or those of one device among them."""
-        stored = await self.get(project_id, rule_id)
-        rule = self._triggers.index.rules.get(rule_id)
-        found = [] if rule is None else rule.evaluations()
-        items = [
-            RuleEvaluation(
-                ts=each.ts,
-                device_id=each.device_id,
-                message_id=each.message_id,
-                version=each.version,
-                values=each.values,
-                outcome=each.outcome or "",
-                detail=each.detail,
-                effects=[RuleEffect(**effect) for effect in each.effects],
-            )
-            for each in found
-            if device_id is None or each.device_id == device_id
-        ]
-        return MessageRuleTrace(enabled=stored.enabled, items=items)
+        rule = await self.get(project_id, rule_id)
+        known = self._triggers.index.rules.get(rule_id)
+        found = [] if known is None else [each.record() for each in known.evaluations()]
+        if len(found) < EVALUATIONS_KEPT:
+            oldest = min((each.ts for each in found), default=self._clock.now_ms() + 1)
+            stored = await self._store.message_rules.list_evaluations(project_id, rule_id, EVALUATIONS_KEPT)
+            known_ids = {(each.message_id, each.ts) for each in found}
+            found += [each for each in stored if (each.message_id, each.ts) not in known_ids and each.ts <= oldest]
+        items = [_shown(each) for each in found[:EVALUATIONS_KEPT] if device_id is None or each.device_id == device_id]
+        return MessageRuleTrace(enabled=rule.enabled, items=items)
 
     async def check(self, project_id: str, form: MessageRuleForm) -> None:
         """Raises InvalidInput with every part of a rule that is invalid or refers to an unknown object."""
@@ -165,3 +159,10 @@ class MessageRuleService:
             create_time=before.create_time if before is not None else now,
             update_time=now,
         )
+
+
+def _shown(record: EvaluationRecord) -> RuleEvaluation:
+    """A stored evaluation as it is answered."""
+    members = msgspec.structs.asdict(record)
+    members["effects"] = [RuleEffect(**msgspec.structs.asdict(effect)) for effect in record.effects]
+    return RuleEvaluation(**members)

@@ -35,12 +35,12 @@ class FairRoom:
         self.count += count
         self.size_bytes += size_bytes
 
-    def give(self, project_id: str, size_bytes: int) -> None:
-        """Gives the room of one thing back."""
+    def give(self, project_id: str, size_bytes: int, count: int = 1) -> None:
+        """Gives room back."""
         own_count, own_bytes = self._projects.get(project_id, (0, 0))
-        if own_count > 1:
-            self._projects[project_id] = (own_count - 1, own_bytes - size_bytes)
+        if own_count > count:
+            self._projects[project_id] = (own_count - count, own_bytes - size_bytes)
         else:
             self._projects.pop(project_id, None)
-        self.count = max(0, self.count - 1)
+        self.count = max(0, self.count - count)
         self.size_bytes = max(0, self.size_bytes - size_bytes)

@@ -4,10 +4,12 @@ from collections import Counter, deque
 from typing import Any
 
 from thingstead.model.message_rules.rule import EVALUATIONS_KEPT, MessageRule, Outcome
+from thingstead.model.message_rules.state import EvaluationRecord, FunctionOff, MessageRuleState, RuleEffectRecord
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.report import Report
 from thingstead.rules.message_rules import compile_condition
 
+UNSAVED_COUNT = 10  # evaluations of a rule from one time of storing them to the next; the oldest is dropped
 NOTHING = Cause("")  # of an evaluation that nothing follows from
 
 
@@ -26,15 +28,29 @@ class RuleMatch:
         self.values = values  # that the condition reads
         self.outcome = outcome  # None: it acts, and is not done yet
         self.detail = ""  # of the outcome, for people
-        self.effects: list[dict[str, Any]] = []
+        self.effects: list[RuleEffectRecord] = []
+
+    def record(self) -> EvaluationRecord:
+        """The evaluation as it is stored."""
+        return EvaluationRecord(
+            ts=self.ts,
+            device_id=self.device_id,
+            message_id=self.cause.message_id,
+            cause=list(self.cause.rule_ids),
+            version=self.version,
+            values=self.values,
+            outcome=self.outcome or "",
+            detail=self.detail,
+            effects=self.effects,
+        )
 
 
 class TriggerRule:
     """An enabled rule in memory, with its results."""
 
     __slots__ = (
-        "absent", "compiled", "last", "matched", "missed", "outcomes", "reads", "reads_message", "room", "room_at",
-        "rule", "unmet",
+        "absent", "compiled", "functions_off", "last", "matched", "missed", "outcomes", "reads", "reads_message",
+        "room", "room_at", "rule", "saved", "unmet", "unsaved",
     )  # fmt: skip
 
     def __init__(self, rule: MessageRule, before: "TriggerRule | None" = None) -> None:
@@ -51,11 +67,33 @@ class TriggerRule:
         self.last: deque[RuleMatch] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.last
         # The newest messages that do not meet the condition: (instant, device, value).
         self.missed: deque[tuple[int, str, Any]] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.missed
+        # Functions that were switched off, by index of the action; forgotten when the rule is saved.
+        self.functions_off: dict[int, FunctionOff] = {}
+        self.saved: MessageRuleState | None = None if before is None else before.saved
+        # The newest evaluations that are not stored yet.
+        self.unsaved: deque[RuleMatch] = deque(maxlen=UNSAVED_COUNT) if before is None else before.unsaved
 
     @property
     def seen(self) -> int:
         """Messages that it was evaluated on."""
         return self.matched + self.unmet + self.absent
+
+    def restore(self, state: MessageRuleState) -> None:
+        """Goes on from a stored state."""
+        self.saved = state
+        self.matched, self.unmet, self.absent = state.matched, state.unmet, state.absent
+        self.outcomes = Counter(state.outcomes)  # type: ignore[arg-type]
+        self.functions_off = {int(index): off for index, off in state.functions_off.items()}
+
+    def state(self) -> MessageRuleState:
+        """The state as it is stored."""
+        return MessageRuleState(
+            matched=self.matched,
+            unmet=self.unmet,
+            absent=self.absent,
+            outcomes={outcome: count for outcome, count in self.outcomes.items() if count},
+            functions_off={str(index): off for index, off in self.functions_off.items()},
+        )
 
     def miss(self, report: Report, device_id: str, value: Any) -> None:
         """Keeps the first of a second of messages that do not meet the condition."""
@@ -65,9 +103,15 @@ class TriggerRule:
 
     def note(self, evaluation: RuleMatch) -> None:
         """Keeps an evaluation on which it acts, or would have acted."""
-        self.last.append(evaluation)
+        self.keep(evaluation)
         if evaluation.outcome is not None:
             self.outcomes[evaluation.outcome] += 1
+
+    def keep(self, evaluation: RuleMatch) -> None:
+        """:meth:`note` without counting the outcome."""
+        self.last.append(evaluation)
+        if evaluation.outcome != "loop":  # each effect of a rule on its own device leads to one
+            self.unsaved.append(evaluation)
 
     def evaluations(self) -> list[RuleMatch]:
         """The last evaluations, newest first."""

@@ -30,7 +30,7 @@ from thingstead.rules.message_rules import holds, misled
 from thingstead.services.shared.excerpts import EXCERPT_BYTES
 from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.rate_limit import TokenBuckets
-from thingstead.services.triggers.index import DeviceTriggers, TriggerIndex, concerns
+from thingstead.services.triggers.index import DeviceTriggers, Entry, TriggerIndex, concerns
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.storage.base import Commit, Store
 
@@ -102,13 +102,7 @@ class Triggers:
         """Evaluates reports, or values that were pushed or set in the cloud, which were just added to ``commit``. Most
         meet no condition, so that nothing is made for them."""
         for report in reports:
-            source = report.source
-            entries = triggers.reports
-            if source != "report":
-                if source == "push":
-                    entries = triggers.pushes
-                elif self._left_out(triggers, report):
-                    continue
+            entries = triggers.reports if report.source == "report" else self._entries(triggers, report)
             attributes = report.attributes
             acting: list[TriggerRule] | None = None
             for attribute, test, operand, rule in entries:
@@ -136,9 +130,7 @@ class Triggers:
             if acting is not None:
                 self._act(device, acting, commit, attributes, cause or Cause(new_id() + new_id()))
 
-    def before(
-        self, device: Device, rules: Sequence[TriggerRule], attributes: dict[str, Any]
-    ) -> list[TriggerRule]:  # fmt: skip
+    def before(self, device: Device, rules: Sequence[TriggerRule], attributes: dict[str, Any]) -> list[TriggerRule]:
         """Those of the rules that change a report or a push before it is stored, in order. At most
         :data:`RULES_PER_MESSAGE`."""
         acting: list[TriggerRule] = []
@@ -153,12 +145,8 @@ class Triggers:
         rule_id = rule.rule.id
         if cause is not None and rule_id in cause.rule_ids:
             return "loop"
-        if (
-            self._before_device_rates.take((rule_id, device.id)) is None
-            or self._before_rates.take(rule_id) is None
-        ):  # fmt: skip
-            return "rate"
-        return None
+        device_left = self._before_device_rates.take((rule_id, device.id))
+        return "rate" if device_left is None or self._before_rates.take(rule_id) is None else None
 
     def event(self, device: Device, triggers: DeviceTriggers, commit: Commit, event: EventRecord) -> None:
         """Evaluates an event that was just added to ``commit``."""
@@ -181,17 +169,19 @@ class Triggers:
         """Tells the greatest id of stored work."""
         self._last_id = max(self._last_id, last_id)
 
-    def _left_out(self, triggers: DeviceTriggers, report: Report) -> bool:
-        """Whether values with a timestamp of their own are not evaluated."""
+    def _entries(self, triggers: DeviceTriggers, report: Report) -> tuple[Entry, ...]:
+        """The rules that listen to values that are not a report, or one with a timestamp of its own."""
+        if report.source == "push":
+            return triggers.pushes
         if report.source == "cloud":
-            return False
+            return triggers.reports
         if report.source != "series":
-            return True
-        late = report.received_at - report.ts > LATE_MS
-        if late:
-            for *_, rule in triggers.reports:
-                rule.outcomes["late"] += 1
-        return late
+            return ()
+        if report.received_at - report.ts <= LATE_MS:
+            return triggers.reports
+        for *_, rule in triggers.reports:
+            rule.outcomes["late"] += 1
+        return ()
 
     def _meets(self, device: Device, rule: TriggerRule, identifier: str, values: dict[str, Any]) -> bool:
         wanted = rule.rule.body.identifier
@@ -223,9 +213,7 @@ class Triggers:
             caused = Cause(cause.message_id, (*cause.rule_ids, rule.rule.id))
             item = WorkItem(device.project_id, device.id, rule.rule.id, now, caused, message=message)
             outcome = self._refusal(rule, item, cause, count)
-            evaluation = RuleMatch(
-                now, device.id, cause, rule.rule.version, read_by(rule, values), outcome
-            )  # fmt: skip
+            evaluation = RuleMatch(now, device.id, cause, rule.rule.version, read_by(rule, values), outcome)
             rule.note(evaluation)
             if outcome is None:
                 pending = self._work_of(commit, device.project_id)

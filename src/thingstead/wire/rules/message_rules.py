@@ -49,6 +49,7 @@ class RuleEffect(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     args: dict[str, Any] = {}  # values in its text
     id: str = ""  # of the command
     due_at: int = 0  # ms, of a delayed action
+    logs: list[str] = []  # of the console of a function
 
 
 class RuleEvaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,7 @@ class RuleEvaluation(msgspec.Struct, frozen=True, kw_only=True):
     ts: int  # ms
     device_id: str
     message_id: str  # "" if the condition does not hold; of an event its id
+    cause: list[str]  # rules whose effects led to the message, the first one first; empty: it came from outside
     version: int  # of the rule
     values: dict[str, Any]  # that the condition reads
     outcome: str  # "" while the rule acts

@@ -1,6 +1,6 @@
 """Message rules, and the work that they have to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,8 @@ from thingstead.model.audit.log import AuditChange, Edit
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, RuleTotals
-from thingstead.model.message_rules.work import EffectCount, Work, WorkItem
+from thingstead.model.message_rules.state import EvaluationRecord, MessageRuleState, StoredEvaluation
+from thingstead.model.message_rules.work import EffectCount, WaitingWork, Work, WorkItem
 from thingstead.model.versions import of_version
 from thingstead.storage.base import Commit
 from thingstead.storage.sql.access.audit import note, note_more
@@ -36,7 +37,22 @@ _OF_DEVICES = (
     " JOIN message_rules r ON r.id = d.rule_id WHERE d.device_id IN (SELECT value FROM json_each(?))"
     " AND r.project_id = ? AND r.id <> ? GROUP BY d.device_id) of_device"
 )
-_INSERT_WORK = "INSERT INTO message_rule_work (id, due_at, items) VALUES (?, ?, ?)"
+_INSERT_WORK = "INSERT INTO message_rule_work (id, due_at, items, project_id, item_count) VALUES (?, ?, ?, ?, ?)"
+_LIST_WORK = """
+SELECT id, due_at, project_id, item_count, length(items) FROM message_rule_work WHERE id > ? ORDER BY id LIMIT ?
+"""
+_PUT_STATE = """
+INSERT INTO message_rule_states (rule_id, state) SELECT id, ?2 FROM message_rules WHERE id = ?1
+ON CONFLICT (rule_id) DO UPDATE SET state = excluded.state
+"""
+_PUT_EVALUATION = """
+INSERT INTO message_rule_evaluations (rule_id, number, ts, evaluation)
+SELECT id, ?2, ?3, ?4 FROM message_rules WHERE id = ?1 ON CONFLICT DO NOTHING
+"""
+_TRIM = """
+DELETE FROM message_rule_evaluations WHERE rule_id = ?1 AND number <=
+(SELECT number FROM message_rule_evaluations WHERE rule_id = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)
+"""
 _COUNT = """
 INSERT INTO message_rule_totals (rule_id, effects, last_effect_at)
 SELECT id, ?2, ?3 FROM message_rules WHERE id = ?1
@@ -45,6 +61,8 @@ ON CONFLICT (rule_id) DO UPDATE SET effects = message_rule_totals.effects + excl
 """
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[WorkItem]).decode
+_read_state = msgspec.json.Decoder(MessageRuleState).decode
+_read_evaluation = msgspec.json.Decoder(EvaluationRecord).decode
 
 
 class SqlMessageRules:
@@ -143,7 +161,7 @@ class SqlMessageRules:
 
     def append_work(self, work: Work) -> Commit:
         def insert(connection: Connection) -> None:
-            connection.execute(_INSERT_WORK, (work.id, work.due_at, _encode(work.items)))
+            connection.execute(_INSERT_WORK, _work_row(work))
 
         return self._history.add_write(insert, ITEM_BYTES)
 
@@ -151,20 +169,63 @@ class SqlMessageRules:
         def finish(connection: Connection) -> None:
             connection.execute("DELETE FROM message_rule_work WHERE id = ?", (work_id,))
             for work in later:
-                connection.execute(_INSERT_WORK, (work.id, work.due_at, _encode(work.items)))
+                connection.execute(_INSERT_WORK, _work_row(work))
             for rule_id, count, at in effects:
                 connection.execute(_COUNT, (rule_id, count, at))
 
         return self._history.add_write(finish, ITEM_BYTES * (1 + len(later)))
 
     async def read_work(self, work_id: int) -> Work | None:
-        row = await self._access.one("SELECT due_at, items FROM message_rule_work WHERE id = ?", (work_id,))
-        return None if row is None else Work(work_id, row[0], _decode(row[1]))
+        sql = "SELECT due_at, items, project_id FROM message_rule_work WHERE id = ?"
+        row = await self._access.one(sql, (work_id,))
+        return None if row is None else Work(work_id, row[0], _decode(row[1]), row[2])
 
-    async def list_work(self, after: int, limit: int) -> list[tuple[int, int]]:
-        sql = "SELECT id, due_at FROM message_rule_work WHERE id > ? ORDER BY id LIMIT ?"
+    async def list_work(self, after: int, limit: int) -> list[WaitingWork]:
+        rows = await self._access.read(lambda connection: connection.execute(_LIST_WORK, (after, limit)).fetchall())
+        return [WaitingWork(*row) for row in rows]
+
+    # Results
+
+    async def save_results(
+        self, states: Mapping[str, MessageRuleState], evaluations: Sequence[StoredEvaluation], kept: int, since: int
+    ) -> None:
+        def run(connection: Connection) -> None:
+            for rule_id, state in states.items():
+                connection.execute(_PUT_STATE, (rule_id, to_json(state)))
+            for each in evaluations:
+                row = (each.rule_id, each.number, each.record.ts, to_json(each.record))
+                connection.execute(_PUT_EVALUATION, row)
+            for rule_id in dict.fromkeys(each.rule_id for each in evaluations):
+                connection.execute(_TRIM, (rule_id, kept))
+            connection.execute("DELETE FROM message_rule_evaluations WHERE ts < ?", (since,))
+
+        await self._access.write(run)
+
+    async def list_states(self, after: str, limit: int) -> list[tuple[str, MessageRuleState]]:
+        sql = "SELECT rule_id, state FROM message_rule_states WHERE rule_id > ? ORDER BY rule_id LIMIT ?"
         rows = await self._access.read(lambda connection: connection.execute(sql, (after, limit)).fetchall())
-        return [(row[0], row[1]) for row in rows]
+        return [(row[0], _read_state(row[1])) for row in rows]
+
+    async def state(self, project_id: str, rule_id: str) -> MessageRuleState:
+        def run(connection: Connection) -> MessageRuleState:
+            _get(connection, project_id, rule_id)
+            sql = "SELECT state FROM message_rule_states WHERE rule_id = ?"
+            row = connection.execute(sql, (rule_id,)).fetchone()
+            return MessageRuleState() if row is None else _read_state(row[0])
+
+        return await self._access.read(run)
+
+    async def list_evaluations(self, project_id: str, rule_id: str, limit: int) -> list[EvaluationRecord]:
+        def run(connection: Connection) -> list[EvaluationRecord]:
+            _get(connection, project_id, rule_id)
+            sql = "SELECT evaluation FROM message_rule_evaluations WHERE rule_id = ? ORDER BY number DESC LIMIT ?"
+            return [_read_evaluation(row[0]) for row in connection.execute(sql, (rule_id, limit)).fetchall()]
+
+        return await self._access.read(run)
+
+
+def _work_row(work: Work) -> tuple[Any, ...]:
+    return work.id, work.due_at, _encode(work.items), work.project_id, len(work.items)
 
 
 def _get(connection: Connection, project_id: str, rule_id: str) -> MessageRule:

@@ -1,0 +1,182 @@
+"""The paths of message rules with cloud functions, of rules about pushes, and of rules that start each other."""
+
+from typing import Any
+
+import pytest
+
+from tests.paths.rules import add_rule, newest, outcomes, push, set_cloud
+from tests.project_api import ProjectApi
+from tests.running import Running, eventually
+
+
+def function(body: str, argument: str = "push_attributes") -> str:
+    return f"module.exports = function ({argument}) {{ {body} }}"
+
+
+def came_to(api: ProjectApi, rule_id: str) -> dict[str, int]:
+    """Messages of a rule by what came of them, without those that do not concern it."""
+    return {outcome: count for outcome, count in outcomes(api, rule_id).items() if outcome != "no_attribute"}
+
+
+def test_what_is_pushed_is_changed_before_it_is_stored_and_sent_whoever_pushes(running: Running) -> None:
+    other = running.api.create_device()
+    doubled = function("return {power: push_attributes.power * 2}")
+    before = add_rule(
+        running, {"function": doubled}, on="before_push", **{"if": {"attribute": "power", "op": ">", "value": 0}}
+    )
+    after = add_rule(
+        running,
+        {"set": {"told": True}, "device": other.device_id},
+        on="after_push",
+        **{"if": {"attribute": "power", "op": ">=", "value": 10}},
+    )
+    add_rule(running, {"push": {"power": 6}}, on="event")
+    with running.device() as device:
+        push(running, {"power": 5})
+        assert device.next("attributes/push") == {"power": 10}
+        many = {"attributes": {"power": 7}, "devices": [running.device_id]}
+        running.api.call("POST", "/control/devices/attributes", json=many)
+        assert device.next("attributes/push") == {"power": 14}
+        device.report({"method": "pressed", "params": {}}, "event/report/1")
+        assert device.next("attributes/push") == {"power": 12}
+        push(running, {"power": 0})
+        assert device.next("attributes/push") == {"power": 0}
+    assert running.api.series(running.device_id, "power") == [0, 12, 14, 10]
+    eventually(lambda: outcomes(running.api, after) == {"acted": 3, "condition": 1})
+    assert running.api.attributes(other.device_id) == {"told": True}
+    assert outcomes(running.api, before) == {"acted": 3, "condition": 1}
+    caused = [each["cause"] for each in running.api.call("GET", f"/message_rule/{after}/trace")["items"]]
+    assert [len(each) for each in caused] == [0, 1, 0, 0]
+
+
+def test_bytes_take_the_place_of_a_push(running: Running) -> None:
+    plain = function('return push_attributes.on ? {type: "hex", msg: "01 32 14"} : null')
+    add_rule(running, {"function": plain}, on="before_push")
+    with running.device() as device:
+        push(running, {"on": True})
+        device_messages = [device.received.get(timeout=20)]
+        assert device_messages == [("attributes/push", b"\x01\x32\x14")]
+        push(running, {"on": False})
+        assert device.next("attributes/push") == {"on": False}
+    assert running.api.attributes(running.device_id) == {"on": False}
+    other = running.api.create_device()
+    named = {"function": function('return {type: "json", msg: {v: 1}}'), "identifier": "stream"}
+    add_rule(running, named, on="before_push", devices=[other.device_id])
+    with Running(running.server, running.credentials, running.api, other).device() as device:
+        push(running, {"on": True}, other.device_id)
+        assert device.next("data/stream/set") == {"v": 1}
+    assert running.api.attributes(other.device_id) == {"on": True}
+
+
+def test_functions_act_after_every_kind_of_message(running: Running) -> None:
+    add_rule(running, {"function": function("return a.t > 30 ? {fan: true} : null", "a")})
+    add_rule(running, {"function": function("return {hot: a.t > 30}", "a"), "result": "set"})
+    add_rule(
+        running,
+        {"function": function('return {type: "hex", msg: Cloud.ModbusRTU.readHoldingRegisters(a.t, 1)}', "a"),
+         "result": "data", "identifier": "rs485"},
+        **{"if": {"attribute": "t", "op": "==", "value": 31}},
+    )  # fmt: skip
+    add_rule(
+        running, {"function": function("return {method: 'beep', params: {times: event.params.n}}", "event")}, on="event"
+    )
+    parse = "return {level: data.readUInt16BE(0), name: identifier}"
+    add_rule(running, {"function": function(parse, "identifier, data")}, on="data")
+    with running.device() as device:
+        device.report({"t": 31})
+        assert device.next("attributes/push") == {"fan": True}
+        assert device.received.get(timeout=20) == ("data/rs485/set", bytes.fromhex("0103001f0001b5cc"))
+        device.report({"method": "pressed", "params": {"n": 3}}, "event/report/1")
+        assert device.next("command/send/1000") == {"method": "beep", "params": {"times": 3}, "id": 1000}
+        device.publish_bytes("data/meter", b"\x01\x02")
+        eventually(lambda: running.api.attributes(running.device_id).get("level") == 0x102)
+    assert running.api.attributes(running.device_id) == {
+        "t": 31,
+        "fan": True,
+        "hot": True,
+        "level": 0x102,
+        "name": "meter",
+    }
+
+
+def test_a_rule_reports_for_the_sub_devices_of_a_gateway(running: Running) -> None:
+    gateway_type = running.api.call("POST", "/device_type", json={"name": "Gateway", "conn_type": "3"})["id"]
+    sub_type = running.api.call("POST", "/device_type", json={"name": "Meter", "conn_type": "2"})["id"]
+    gateway = running.api.create_device(type=gateway_type)
+    meters = [running.api.create_device(type=sub_type, gateway=gateway.device_id, sub_address=str(n)) for n in (1, 2)]
+    hot = add_rule(
+        running,
+        {"push": {"fan": True}},
+        devices=[meters[1].device_id],
+        **{"if": {"attribute": "t", "op": ">", "value": 30}},
+    )
+    add_rule(running, {"report": {"sub_address": "1", "attributes": {"seen": True}}}, devices=[gateway.device_id])
+    split = "return Object.keys(a).map(k => ({sub_address: k.slice(1), attributes: {t: a[k]}}))"
+    by_function = add_rule(running, {"function": function(split, "a"), "result": "report"}, devices=[gateway.device_id])
+    with Running(running.server, running.credentials, running.api, gateway).device() as device:
+        device.report({"m1": 20, "m2": 31, "m3": 5})
+        eventually(lambda: running.api.attributes(meters[1].device_id).get("fan") is True)
+    assert running.api.attributes(meters[0].device_id) == {"seen": True, "t": 20}
+    assert running.api.attributes(meters[1].device_id) == {"t": 31, "fan": True}
+    assert [effect["outcome"] for effect in newest(running.api, by_function)["effects"]] == [
+        "target_gone",
+        "acted",
+        "acted",
+    ]
+    assert newest(running.api, hot)["cause"] == [by_function]
+
+
+def test_rules_that_set_what_each_other_watch_end(running: Running) -> None:
+    def watching(name: str, action: Any, **more: Any) -> str:
+        return add_rule(running, action, **{"if": {"attribute": name, "op": ">=", "value": 0}}, **more)
+
+    other = running.api.create_device()
+    one = watching("a", {"set": {"b": 1}})
+    two = watching("b", {"set": {"a": 2}})
+    itself = watching("c", {"push": {"d": 1}, "delay_ms": 1}, on="after_report")
+    pushed = watching("d", {"set": {"c": 1}}, on="after_push")
+    there = watching("x", {"set": {"x": 1}, "device": other.device_id})
+    back = watching("x", {"set": {"x": 2}, "device": running.device_id}, devices=[other.device_id])
+    with running.device() as device:
+        device.report({"a": 1})
+        device.report({"c": 1})
+        device.report({"x": 0})
+        rules = (one, two, itself, pushed, there, back)
+        ends = [{"acted": 1, "loop": 1}, {"acted": 1}] * 3
+        eventually(lambda: [came_to(running.api, rule_id) for rule_id in rules] == ends)
+    assert running.api.attributes(running.device_id) == {"a": 2, "b": 1, "c": 1, "d": 1, "x": 2}
+    loop = newest(running.api, one)
+    assert (loop["outcome"], loop["cause"]) == ("loop", [one, two])
+
+
+def test_a_chain_of_rules_ends_at_its_depth(running: Running) -> None:
+    rules = [
+        add_rule(running, {"set": {f"v{n + 1}": n}}, **{"if": {"attribute": f"v{n}", "op": ">=", "value": 0}})
+        for n in range(10)
+    ]
+    with running.device() as device:
+        device.report({"v0": 0})
+        eventually(lambda: "depth" in outcomes(running.api, rules[8]))
+    assert sorted(running.api.attributes(running.device_id)) == [f"v{n}" for n in range(9)]
+    assert newest(running.api, rules[8])["cause"] == rules[:8]
+    set_cloud(running, {"v5": 1})
+    eventually(lambda: "v10" in running.api.attributes(running.device_id))
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome", "code"),
+    [
+        ("for (;;) {}", "function_time", ""),
+        ("return 5", "function_error", "function_no_object"),
+        ("return {}", "empty", ""),
+        ("return {'a b': 1}", "refused", "bad_attribute_name"),
+    ],
+)
+def test_the_trace_says_why_a_function_had_no_effect(running: Running, body: str, outcome: str, code: str) -> None:
+    rule_id = add_rule(running, {"function": function("console.log('seen'); " + body, "a")})
+    with running.device() as device:
+        device.report({"t": 1})
+    eventually(lambda: newest(running.api, rule_id)["outcome"] == outcome)
+    [effect] = newest(running.api, rule_id)["effects"]
+    assert effect.get("code", "") == code
+    assert running.api.attributes(running.device_id) == {"t": 1}
