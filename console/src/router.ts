@@ -23,6 +23,7 @@ const device: RouteRecordRaw[] = [
   { path: "connection", name: "device-connection", component: () => import("@/pages/device/ConnectionTab.vue") },
   { path: "sub-devices", name: "device-sub-devices", component: () => import("@/pages/device/SubDevicesTab.vue") },
   { path: "alarms", name: "device-alarms", component: () => import("@/pages/device/AlarmsTab.vue") },
+  { path: "automation", name: "device-automation", component: () => import("@/pages/device/AutomationTab.vue") },
   { path: "settings", name: "device-settings", component: () => import("@/pages/device/SettingsTab.vue") },
 ]
 
@@ -116,6 +117,18 @@ const inside: RouteRecordRaw[] = [
     name: "alarm-rule",
     component: () => import("@/pages/AlarmRulePage.vue"),
     meta: { title: "rules.title" },
+  },
+  {
+    path: "message-rules",
+    name: "message-rules",
+    component: () => import("@/pages/MessageRulesPage.vue"),
+    meta: { title: "messageRules.title" },
+  },
+  {
+    path: "message-rules/:id",
+    name: "message-rule",
+    component: () => import("@/pages/MessageRulePage.vue"),
+    meta: { title: "messageRules.title" },
   },
   {
     path: "notify",

@@ -17,7 +17,9 @@ from tests.project_api import ProjectApi
 
 pytestmark = pytest.mark.external("chromium")
 
-TABS = ("summary", "attributes", "events", "commands", "debug", "connection", "sub-devices", "alarms", "settings")
+TABS = (
+    "summary", "attributes", "events", "commands", "debug", "connection", "sub-devices", "alarms", "automation", "settings",
+)  # fmt: skip
 PAGES = (
     "/",
     "/start",
@@ -34,6 +36,8 @@ PAGES = (
     "/nowhere",
     "/alarm-rules",
     "/alarm-rules/new",
+    "/message-rules",
+    "/message-rules/new",
     "/notify",
 )
 SETTINGS = ("project", "keys", "retention", "server")

@@ -12,6 +12,7 @@ import {
   SlidersHorizontal,
   UserCog,
   Users,
+  Workflow,
 } from "@lucide/vue"
 import type { Component } from "vue"
 import type { Role } from "@/api/session"
@@ -40,6 +41,7 @@ export const blocks: readonly (readonly Entry[])[] = [
     { to: "/alarm-rules", icon: SlidersHorizontal, word: "rules.title", routes: ["alarm-rules", "alarm-rule"] },
     { to: "/notify", icon: Megaphone, word: "notify.title", routes: ["notify"] },
   ],
+  [{ to: "/message-rules", icon: Workflow, word: "messageRules.title", routes: ["message-rules", "message-rule"] }],
   [
     { to: "/apps", icon: AppWindow, word: "apps.title", routes: ["apps"], role: "admin" },
     { to: "/people", icon: UserCog, word: "people.title", routes: ["people"] },

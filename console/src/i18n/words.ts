@@ -1,5 +1,6 @@
 /** The names of all words, from the files in words/, for the compiler alone: the texts themselves are fetched. */
 import type account from "@words/pages/account.json"
+import type actions from "@words/pages/actions.json"
 import type alarms from "@words/pages/alarms.json"
 import type apps from "@words/pages/apps.json"
 import type audit from "@words/pages/audit.json"
@@ -18,6 +19,7 @@ import type exports from "@words/pages/exports.json"
 import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
 import type imports from "@words/pages/imports.json"
+import type messageRules from "@words/pages/messageRules.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
@@ -72,6 +74,8 @@ interface Files {
   types: typeof types
   state: typeof state
   time: typeof time
+  actions: typeof actions
+  messageRules: typeof messageRules
   views: typeof views
 }
 

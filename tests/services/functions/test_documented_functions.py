@@ -100,16 +100,16 @@ async def test_a_buffer_is_that_of_node(run: Run, expression: str, value: Any) -
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ("return Cloud.sendMail()", "Error: Cloud.sendMail is not available here"),
-        ("return Cloud.Utils.md5('')", "Error: Cloud.Utils.md5 is not available here"),
-        ("return Cloud.ModbusRTU.reset()", "Error: Cloud.ModbusRTU.reset is not available here"),
+        ("return Cloud.sendMail()", "Error: Cloud.sendMail is not available here (line 1)"),
+        ("return Cloud.Utils.md5('')", "Error: Cloud.Utils.md5 is not available here (line 1)"),
+        ("return Cloud.ModbusRTU.reset()", "Error: Cloud.ModbusRTU.reset is not available here (line 1)"),
         ("return (async () => 1)()", "the function returned a Promise: async functions are not available here"),
         ("return {then: function () {}}", "the function returned a Promise: async functions are not available here"),
         ("return 1n", "the function returned a BigInt"),
         ("throw 'plain'", "threw plain"),
-        ("return report_attributes.a.b", "TypeError: cannot read property 'b' of undefined"),
+        ("return report_attributes.a.b", "TypeError: cannot read property 'b' of undefined (line 1)"),
         ("return Cloud['getDevice' + 'Info']()",
-         "Error: Cloud.getDeviceInfo must be written in the function's text with this name"),
+         "Error: Cloud.getDeviceInfo must be written in the function's text with this name (line 1)"),
     ],
 )  # fmt: skip
 async def test_what_is_not_there_is_refused_by_name(run: Run, body: str, detail: str) -> None:
@@ -132,6 +132,23 @@ async def test_a_function_does_not_see_the_lines_or_globals_of_another(pool: Fun
     await pool.call("a", first, {}, on="event")
     result = await pool.call("b", second, {}, on="event")
     assert (result.value, result.logs) == ({"seen": "undefined"}, ())
+
+
+@pytest.mark.parametrize(
+    ("source", "detail"),
+    [
+        ("module.exports = function (a) {\n  const b = 1\n  throw new Error('no')\n}", "Error: no (line 3)"),
+        ("module.exports = function (a) {\n\n  return Buffer.from(5).length\n}", "an ArrayBuffer (line 3)"),
+        ("module.exports = function (a) {\n  const e = new Error('x'); e.stack = '5'; throw e\n}", "Error: x"),
+    ],
+)
+async def test_an_error_tells_its_line(pool: FunctionPool, source: str, detail: str) -> None:
+    result = await pool.call("lines", source, {}, on="event")
+    assert result.detail.endswith(detail)
+
+
+async def test_an_error_of_syntax_tells_its_line(pool: FunctionPool) -> None:
+    assert (await pool.check("module.exports = function (a) {\n  return {]\n}")).detail.endswith("(line 2)")
 
 
 async def test_module_exports_must_be_a_function(pool: FunctionPool) -> None:

@@ -117,4 +117,4 @@ def _told(returned: Any) -> tuple[CallStatus, str]:
         detail = _decode_text(returned[1:])
     except (ValueError, msgspec.MsgspecError):  # half of a surrogate pair
         return "error", TEXTS["error"]
-    return ("memory", TEXTS["memory"]) if detail == "InternalError: out of memory" else ("error", detail)
+    return ("memory", TEXTS["memory"]) if detail.startswith("InternalError: out of memory") else ("error", detail)

@@ -108,10 +108,18 @@
     }
   );
 
+  // The function's text begins far below any line of this file, so that its lines are known by their numbers.
+  var ABOVE = 2000, LINE = /<input>:(\d+)/g, exec = RegExp.prototype.exec, call = Function.prototype.call.bind(exec);
+  function place(error) {
+    var stack = String(error.stack), found;
+    LINE.lastIndex = 0;
+    while ((found = call(LINE, stack)) !== null) if (+found[1] > ABOVE) return " (line " + (found[1] - ABOVE) + ")";
+    return "";
+  }
   function refused(error) {
     var detail;
     try {
-      detail = error instanceof Error ? error.name + ": " + error.message : "threw " + shown(error);
+      detail = error instanceof Error ? error.name + ": " + error.message + place(error) : "threw " + shown(error);
     } catch (_) {
       detail = "Error";
     }
@@ -127,11 +135,11 @@
     if (json.length > OUTPUT_MAX) return '!"the result is longer than ' + OUTPUT_MAX + ' bytes"';
     return "=" + json;
   }
-  var body = null, moduleObject = null;
+  var body = null, moduleObject = null, above = "\n".repeat(ABOVE - 2); // two lines precede the text of a Function
   globalThis.__load = function (source) {
     try {
       moduleObject = { exports: {} };
-      new Body("module", "exports", parse(source)).call(moduleObject.exports, moduleObject, moduleObject.exports);
+      new Body("module", "exports", above + parse(source)).call(moduleObject.exports, moduleObject, moduleObject.exports);
       body = moduleObject.exports;
       return typeof body === "function" ? "=null" : '!"module.exports must be a function"';
     } catch (error) {

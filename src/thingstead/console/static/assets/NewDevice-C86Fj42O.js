@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-w12kGf_-.js";

@@ -1,0 +1,69 @@
+"""Message rules in the console: written, tried, saved, and why they acted."""
+
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import report
+from tests.browser.visit import View, Visit
+from tests.project_api import ProjectApi
+
+pytestmark = pytest.mark.external("chromium")
+
+
+async def choose(page: Any, picker: str, text: str) -> None:
+    """Chooses what is found by a text in the picker of this label."""
+    await page.get_by_label(picker, exact=True).first.click()
+    await page.get_by_role("option", name=text).first.click()
+
+
+async def test_a_message_rule_is_written_tried_and_saved_and_tells_why_it_acted(visit: Visit) -> None:
+    device = visit.site.devices["reporting"]
+    page = await visit.page(View("en"))
+    await visit.log_in(page, f"/message-rules/new?device={device.device_id}")
+    await page.get_by_label("Name", exact=True).fill("Warm")
+    await page.get_by_text("On a condition").click()
+    await page.get_by_label("Value", exact=True).first.fill("20")
+    await page.get_by_role("button", name="Add an attribute").click()
+    await page.get_by_role("button", name="Run the test").click()
+    await page.wait_for_selector("section[aria-labelledby=test-run] >> text=Push attributes")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.wait_for_selector("#evaluations")
+    report(visit.site.url, device, {"temperature": 25})
+    report(visit.site.url, device, {"temperature": 5})
+    evaluations = page.locator("section[aria-labelledby=evaluations]")
+    await evaluations.get_by_text("None yet").wait_for()
+    await page.reload()
+    await evaluations.get_by_text("temperature = 25").wait_for()
+    await page.goto(f"{visit.site.url}/console/devices/{device.device_id}/automation")
+    await page.get_by_label("Switch Warm on for this device").click()
+    await page.wait_for_selector("text=Warm was switched off for this device")
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        (rule,) = api.call("GET", "/message_rules")["items"]
+    assert rule["disabled_devices"] == [device.device_id]
+    assert visit.faults == []
+
+
+async def test_a_function_is_written_with_tabs_and_its_error_marks_the_line(visit: Visit) -> None:
+    device = visit.site.devices["reporting"]
+    page = await visit.page(View("zh"))
+    await visit.log_in(page, f"/message-rules/new?device={device.device_id}")
+    await page.get_by_label("监听", exact=True).select_option("before_report")
+    code = page.get_by_label("函数（JavaScript）")
+    await code.fill("module.exports = function (report_attributes) {")
+    await code.press("Enter")
+    await page.keyboard.type("console.log(1)")
+    await code.press("Enter")
+    await page.keyboard.type("throw new Error('no')")
+    await code.press("Enter")
+    await code.press("Shift+Tab")
+    await page.keyboard.type("}")
+    assert await code.input_value() == (
+        "module.exports = function (report_attributes) {\n  console.log(1)\n  throw new Error('no')\n}"
+    )
+    await page.get_by_role("button", name="运行测试").click()
+    await page.wait_for_selector(".gutter .wrong >> text=3")
+    await code.press("Escape")
+    await code.press("Tab")
+    assert await code.evaluate("one => one !== document.activeElement")
+    assert visit.faults == []
