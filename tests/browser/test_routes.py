@@ -18,7 +18,8 @@ from tests.project_api import ProjectApi
 pytestmark = pytest.mark.external("chromium")
 
 TABS = (
-    "summary", "attributes", "events", "commands", "debug", "connection", "sub-devices", "alarms", "automation", "settings",
+    "summary", "attributes", "events", "commands", "debug", "connection", "sub-devices", "alarms", "automation",
+    "settings",
 )  # fmt: skip
 PAGES = (
     "/",
