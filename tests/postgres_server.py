@@ -191,9 +191,13 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Ends the server and its processes at once, as a crash does."""
-        self.signal(signal.SIGKILL)
         assert self.process is not None, "it was started"
+        children = _children(self.process.pid)
+        self.signal(signal.SIGKILL)
         self.process.wait()
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while any(map(_runs, children)) and time.monotonic() < deadline:  # it would not start beside them
+            time.sleep(0.01)
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal to the server and its processes: SIGSTOP makes it hang, SIGCONT ends that."""
@@ -240,6 +244,14 @@ def _children(process: int) -> Sequence[int]:
     except OSError:  # not Linux
         text = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True, check=False).stdout
     return [int(each) for each in text.split()]
+
+
+def _runs(process: int) -> bool:
+    """Whether a process that is no child of ours has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:  # it is gone; or not Linux, where it is not waited for
+        return False
 
 
 def _end_with_parent() -> None:

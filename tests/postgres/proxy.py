@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +14,7 @@ class BreakingProxy:
         break_at: bytes of the client at which its connection is cut, once.
         refuses: whether new connections are closed at once.
         after: whether these reach the server before: it then carries them out, and its answer is lost.
+        meanwhile: what happens before the client notices.
     """
 
     def __init__(self, url: str) -> None:
@@ -24,6 +26,7 @@ class BreakingProxy:
         self.url = urlunsplit(parts._replace(netloc=address))
         self.break_at = b""
         self.after = True
+        self.meanwhile: Callable[[], None] = lambda: None
         self.broken = 0
         self.refuses = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -39,7 +42,11 @@ class BreakingProxy:
                 if self.refuses:
                     client.close()
                     continue
-                server = socket.create_connection(self._server)
+                try:
+                    server = socket.create_connection(self._server)
+                except OSError:  # it does not run
+                    client.close()
+                    continue
                 threading.Thread(target=self._up, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._down, args=(client, server), daemon=True).start()
 
@@ -49,6 +56,7 @@ class BreakingProxy:
                 if self.break_at and self.break_at in data:
                     self.break_at = b""
                     self.broken += 1
+                    self.meanwhile()
                     client.shutdown(socket.SHUT_RDWR)
                     if self.after:
                         server.sendall(data)

@@ -19,6 +19,7 @@ from thingstead.storage.postgres.engine.connection import FIRST_ROWS, NEXT_ROWS,
 from thingstead.storage.postgres.engine.database import PostgresDatabase
 from thingstead.storage.sql.access.connection import Connection
 
+TIMEOUT_S = 30.0
 LOG = "SELECT 1 FROM report_log WHERE seq = ?"
 FENCE = """
 CREATE TABLE streams (id bigint PRIMARY KEY, open boolean NOT NULL);
@@ -191,6 +192,58 @@ async def test_a_report_is_kept_once_although_the_answer_was_lost(proxy: Breakin
     with psycopg.connect(proxy.url) as connection:
         assert connection.execute("SELECT seq FROM report_log").fetchall() == [(5,)]
     await database.close()
+
+
+@pytest.mark.parametrize("proven", [True, False])
+async def test_a_number_that_a_crash_gave_to_another_transaction_acknowledges_nothing(
+    postgres_server: PostgresServer, proven: bool
+) -> None:
+    server = PostgresServer(postgres_server.programs, {"fsync": "on", "full_page_writes": "on"}).start()
+    address = server.new_database()
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE t (n bigint PRIMARY KEY, name text UNIQUE)")
+        connection.execute(FENCE)
+
+    breaking = BreakingProxy(address)
+    asked, crashed = threading.Event(), threading.Event()
+
+    def wait_for_crash() -> None:
+        breaking.refuses = True
+        asked.set()
+        crashed.wait(TIMEOUT_S)
+
+    def crash() -> None:
+        """What was not committed has not reached the disk; its number is given to another transaction."""
+        asked.wait(TIMEOUT_S)
+        server.kill()
+        server.start()
+        with server.connect() as connection:
+            for _ in range(20):
+                connection.execute("SELECT pg_current_xact_id()")
+        breaking.refuses = False
+        crashed.set()
+
+    ended: list[str] = []
+    database = PostgresDatabase(breaking.url, stream=7, fenced=ended.append)
+    await database.write(put(1))
+    done: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    breaking.break_at, breaking.after, breaking.meanwhile = b"COMMIT", False, wait_for_crash
+    proof = ("SELECT 1 FROM t WHERE n = ?", (2,)) if proven else None
+    database.submit(put(2), lambda _, error: done.set_result(error), single_statement=False, proof=proof)
+    crash()
+    error = await done
+    assert breaking.broken == 1
+    if proven:
+        assert error is None
+        assert kept(address) == [1, 2]
+    else:
+        assert isinstance(error, Unavailable)
+        assert kept(address) == [1]
+        await asyncio.sleep(0)
+        assert len(ended) == 1
+    await database.close()
+    breaking.close()
+    server.close()
 
 
 async def test_an_outcome_that_cannot_be_known_is_not_acknowledged_and_ends_the_activity(

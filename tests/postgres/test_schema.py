@@ -2,6 +2,7 @@
 used."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -13,6 +14,7 @@ import pytest
 from tests.postgres_server import PostgresServer
 from thingstead.errors import ConfigError, Unavailable
 from thingstead.storage.migrate import Migration, load_migrations
+from thingstead.storage.postgres.nodes.membership import Identity, Membership
 from thingstead.storage.postgres.schema import OTHERS, prepare, version_of
 from thingstead.storage.sqlite.engine import schema as embedded
 
@@ -150,20 +152,34 @@ def without_rights(server: PostgresServer) -> str:
     return url.replace("thingstead@", "guest@")
 
 
+def with_tables_of_another_role(server: PostgresServer) -> str:
+    url = without_rights(server)
+    name = url.rpartition("/")[2]
+    with connected(server.url(name)) as owner:
+        prepare(owner)
+        owner.execute("GRANT ALL ON SCHEMA public TO guest")
+    return url
+
+
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
+        (with_tables_of_another_role, ConfigError, "permission denied for table .*; it must own the schema"),
         (with_encoding, ConfigError, "encoding SQL_ASCII: create one with ENCODING 'UTF8'"),
         (read_only, Unavailable, "read-only"),
         (without_rights, ConfigError, "may create no tables: make it the owner"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_refused_with_what_to_do(
+async def test_a_database_that_cannot_be_used_is_refused_with_what_to_do(
     postgres_server: PostgresServer, make: Callable[[PostgresServer], str], error: type[Exception], text: str
 ) -> None:
     url = make(postgres_server)
     with connected(url) as connection, pytest.raises(error, match=text):
         prepare(connection)
+    membership = Membership(url, Identity("node", "node:8080", "1"), 8.0, time.monotonic)
+    with pytest.raises(error, match=text):  # it looks before it creates its tables
+        await membership.join()
+    await membership.close()
     postgres_server.drop_database(url)
 
 

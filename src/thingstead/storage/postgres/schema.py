@@ -69,7 +69,7 @@ def prepare(
     except (psycopg.errors.LockNotAvailable, psycopg.errors.ReadOnlySqlTransaction) as exc:
         raise Unavailable("database_unusable", detail=f"it cannot be migrated now: {exc}") from exc
     except psycopg.errors.InsufficientPrivilege as exc:
-        raise ConfigError(f"the database role has too few rights: {exc}; it must own the schema") from exc
+        raise too_few_rights(exc) from exc
 
 
 def check_server(connection: psycopg.Connection) -> None:
@@ -92,6 +92,12 @@ def check_server(connection: psycopg.Connection) -> None:
         raise ConfigError(
             "the database role may create no tables: make it the owner of the database (ALTER DATABASE … OWNER TO …)"
         )
+
+
+def too_few_rights(exc: psycopg.errors.InsufficientPrivilege) -> ConfigError:
+    """The refusal of a role that does not own what is in the database."""
+    text = str(exc).strip().partition("\n")[0]
+    return ConfigError(f"the database role has too few rights: {text}; it must own the schema and every table")
 
 
 def version_of(connection: psycopg.Connection) -> tuple[int, int, str] | None:

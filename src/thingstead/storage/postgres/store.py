@@ -80,7 +80,12 @@ class PostgresStore(SqlStore):
             await self._database.probe()
 
     async def _look_at_upkeep(self) -> None:
-        self._upkeep = await self._database.read(upkeep.look)
+        found = await self._database.read(upkeep.look)
+        before = {warning.code for warning in self._upkeep.warnings()}
+        self._upkeep = found
+        for warning in self._upkeep.warnings():
+            if warning.code not in before:
+                log.warning("the database needs attention", code=warning.code, reason=warning.message)
 
     async def database_bytes(self) -> int | None:
         sql = "SELECT pg_database_size(current_database())"

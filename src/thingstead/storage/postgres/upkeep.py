@@ -1,4 +1,7 @@
-"""Looks whether PostgreSQL can clean up after the store: what keeps it from that makes every table grow and slow."""
+"""Looks whether PostgreSQL can clean up after the store, and whether it is one that data can be trusted to.
+
+What keeps it from cleaning up makes every table grow and slow. Its settings can be changed while it runs.
+"""
 
 from typing import NamedTuple
 
@@ -7,6 +10,7 @@ from thingstead.storage.sql.access.connection import Connection
 
 HELD_S = 900  # age of a snapshot that is warned of
 DEAD_ROWS = 1_000_000  # rows of a table that wait for vacuum, at least and beyond its live ones
+NEWEST_SERVER = 18  # major version that this release was tested with
 
 # Ages in seconds of what holds dead rows: transactions of others, prepared ones; and slots of standbys that are away.
 _HELD = """
@@ -23,12 +27,22 @@ ORDER BY n_dead_tup DESC LIMIT 1
 """
 
 
+# Without these what was acknowledged can be lost, or damaged, when the machine fails.
+_UNSAFE = """
+SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings
+WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'
+"""
+_VERSION = "SELECT CAST(current_setting('server_version_num') AS bigint), current_setting('server_version')"
+
+
 class Upkeep(NamedTuple):
     """What was found."""
 
     held_s: int = 0  # age of the oldest snapshot
     table: str = ""  # with more dead rows than live ones; empty: none
     dead_rows: int = 0
+    unsafe: str = ""  # settings that are off and should not be, with commas
+    newer: str = ""  # version of a server that this release was not tested with
 
     def warnings(self) -> list[HealthWarning]:
         """What an operator should look at."""
@@ -37,11 +51,18 @@ class Upkeep(NamedTuple):
             found.append(health_warning("snapshot_held", minutes=self.held_s // 60))
         if self.table:
             found.append(health_warning("vacuum_behind", table=self.table, rows=self.dead_rows))
+        if self.unsafe:
+            found.append(health_warning("database_unsafe", settings=self.unsafe))
+        if self.newer:
+            found.append(health_warning("database_newer", version=self.newer, newest=NEWEST_SERVER))
         return found
 
 
 def look(connection: Connection) -> Upkeep:
-    """Asks the statistics of the server."""
+    """Asks the server for its statistics and settings."""
     (held_s,) = connection.execute(_HELD).fetchone()
     table, dead_rows = connection.execute(_DEAD, (DEAD_ROWS,)).fetchone() or ("", 0)
-    return Upkeep(int(held_s), table, dead_rows)
+    (unsafe,) = connection.execute(_UNSAFE).fetchone()
+    number, version = connection.execute(_VERSION).fetchone()
+    newer = version if number // 10_000 > NEWEST_SERVER else ""
+    return Upkeep(int(held_s), table, dead_rows, unsafe or "", newer)

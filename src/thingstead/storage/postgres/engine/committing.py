@@ -3,7 +3,8 @@
 Each transaction begins with the fence, which holds the stream of this node's activity open until the end; once another
 node has closed the stream, nothing can be committed any more. A connection that is lost before COMMIT has committed
 nothing, and the jobs run again on the next one. If it is lost in COMMIT, the next one waits until the server has ended
-the lost one, and then asks it for the outcome.
+the lost one, and then asks it for the outcome. A server that crashed gives the numbers of transactions that did not
+reach its disk to others: it is asked for a row that one of the jobs has added.
 """
 
 import time
@@ -35,7 +36,11 @@ FULL_S = 10.0  # after a commit that found the disk full; meanwhile smaller ones
 ALONE_COUNT = 3  # jobs that may fail before those of a group run in savepoints
 
 _TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ? AND backend_start::text = ?"
-_STATUS = "SELECT pg_xact_status(?::text::xid8)"
+# A number of the future is one that a crash has forgotten.
+_STATUS = """
+SELECT CASE WHEN ?1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot()) THEN pg_xact_status(?1::text::xid8)
+ELSE 'aborted' END
+"""
 
 
 class UnknownOutcome(Exception):
@@ -152,7 +157,7 @@ class Committing:
         try:
             connection.simple(b"COMMIT")
         except DRIVER_ERRORS:
-            if not connection.broken or not self._committed(backend, xid):
+            if not connection.broken or not self._committed(backend, xid, jobs):
                 raise
 
     def _run_job(self, job: WriteJob, *, savepoint: bool, alone: bool) -> None:
@@ -213,10 +218,16 @@ class Committing:
             else:
                 return self._connection
 
-    def _committed(self, backend: Backend, xid: str) -> bool:
+    def _committed(self, backend: Backend, xid: str, jobs: list[WriteJob]) -> bool:
         """Whether a transaction was committed whose connection was lost in COMMIT."""
         row = self._ask(backend, _STATUS, (xid,))
         status = None if row is None else row[0]
+        crashed = not backend.life or self._connection.backend.life != backend.life
+        proof = next((job.proof for job in jobs if job.proof is not None and job.error is None), None)
+        if crashed and proof is not None:
+            status = "committed" if self._proved(backend, *proof) else "aborted"
+        elif crashed and status != "aborted":
+            status = f"{status}, by this transaction or by another one with its number since the server crashed"
         if status not in ("committed", "aborted"):
             raise UnknownOutcome(f"the outcome of transaction {xid} is not known: {status}")
         log.warning("the connection was lost in a commit", outcome=status)
@@ -233,7 +244,7 @@ class Committing:
             try:
                 self._connection.renew()
                 connection = self._connected()
-                while connection.execute(_TERMINATE, tuple(backend)).fetchone() is not None:
+                while connection.execute(_TERMINATE, backend[:2]).fetchone() is not None:
                     if time.monotonic() - begun_s > PATIENCE_S:
                         raise UnknownOutcome("the server does not end a connection that was lost in a commit")
                     time.sleep(PAUSE_S)

@@ -27,7 +27,10 @@ SESSION = (
 )
 # A text, a comment, a placeholder with or without a number, a hint for the embedded engine.
 _PARTS = re.compile(r"'(?:[^']|'')*'|--[^\n]*|\?(\d*)|\bINDEXED BY \w+")
-_WHO = "SELECT pg_backend_pid(), backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+_WHO = """
+SELECT pid, backend_start::text, (SELECT coalesce(stats_reset::text, '') FROM pg_stat_wal)
+FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
 
 _numbers = itertools.count()
 _translated: OrderedDict[str, bytes] = OrderedDict()
@@ -60,10 +63,15 @@ def _translate(sql: str) -> bytes:
 
 
 class Backend(NamedTuple):
-    """The server's process for a connection."""
+    """The server's process for a connection.
+
+    Attributes:
+        life: of the server; another one after a crash, or of another server, since statistics do not survive these.
+    """
 
     pid: int
     started: str
+    life: str = ""
 
 
 class PostgresConnection:

@@ -12,7 +12,7 @@ from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.storage.postgres.nodes.connection import NodeConnection
 from thingstead.storage.postgres.nodes.lease import Lease, Observation
 from thingstead.storage.postgres.nodes.node_table import NodeRow, NodeTable, Seen
-from thingstead.storage.postgres.schema import check_server, version_of
+from thingstead.storage.postgres.schema import check_server, too_few_rights, version_of
 
 log = structlog.get_logger("thingstead.cluster")
 
@@ -187,5 +187,7 @@ def _check(conninfo: str) -> None:
         with psycopg.connect(conninfo, autocommit=True) as connection:
             check_server(connection)
             version_of(connection)
+    except psycopg.errors.InsufficientPrivilege as exc:
+        raise too_few_rights(exc) from exc
     except psycopg.Error as exc:
         raise Unavailable("database_unusable", detail=" ".join(str(exc).split())) from exc

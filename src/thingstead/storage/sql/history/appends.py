@@ -235,7 +235,8 @@ class Appends:
             self._committed(batch, seq, error, found)
 
         try:
-            self._database.submit(insert, deliver, single_statement=not writes and not cold, proof=(SELECT_LOG, (seq,)))
+            proof = (SELECT_LOG, (seq,)) if runs else None
+            self._database.submit(insert, deliver, single_statement=not writes and not cold, proof=proof)
         except ThingsteadError as exc:
             self._loop.call_soon(self._committed, batch, seq, exc)
 
