@@ -153,6 +153,15 @@ CATALOG: dict[str, MetricInfo] = {
             "counter",
             "Worker processes killed because a function did not end.",
         ),
+        MetricInfo(
+            "thingstead_task_instants_total",
+            "counter",
+            "Planned instants of tasks, by outcome.",
+            ("outcome",),
+        ),
+        MetricInfo(
+            "thingstead_task_results_total", "counter", "Devices on which tasks acted, by the result.", ("result",)
+        ),
         MetricInfo("thingstead_alarm_rules", "gauge", "Enabled alarm rules."),
         MetricInfo(
             "thingstead_alarm_rules_failing", "gauge", "Enabled rules that cannot be evaluated on at least one device."

@@ -17,6 +17,7 @@ from thingstead.client.call import Call, Listing
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys
 from thingstead.model.alarms.rule_form import RuleForm
 from thingstead.model.message_rules.rule_form import MessageRuleForm
+from thingstead.model.tasks.task_form import TaskForm
 
 # Those of the console are for browsers: a session in a cookie, which a program has no use for.
 # A file is sent in pieces, while a call has its answer in one.
@@ -36,6 +37,8 @@ BY_NAME: dict[str, Any] = {  # arguments that are no ids
     "filter": {"online": True},
     "rules": [{"days": 1}],
     "functions": {},
+    "task": dict.fromkeys(TaskForm.__struct_encode_fields__),
+    "schedule": {"every_ms": 10_000},
     "rule": dict.fromkeys(RuleForm.__struct_encode_fields__),
 }
 MESSAGE_RULE = dict.fromkeys(MessageRuleForm.__struct_encode_fields__)

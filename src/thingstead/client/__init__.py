@@ -31,6 +31,7 @@ from thingstead.client.project import (
     message_rules,
     notify_groups,
     scoped_tokens,
+    tasks,
 )
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys, AsyncProjectClient, ProjectClient
 from thingstead.client.retries import Retries
@@ -102,4 +103,5 @@ __all__ = [
     "message_rules",
     "notify_groups",
     "scoped_tokens",
+    "tasks",
 ]

@@ -23,6 +23,7 @@ from thingstead.client.project import (
     message_rules,
     notify_groups,
     scoped_tokens,
+    tasks,
 )
 from thingstead.client.walks import Walk
 
@@ -313,6 +314,22 @@ class MessageRulesCalls(CallGroup[Runner]):
     try_on_messages = _One(message_rules.try_on_messages)
 
 
+class TasksCalls(CallGroup[Runner]):
+    """Tasks."""
+
+    create = _One(tasks.create)
+    list_tasks = _All(tasks.list_tasks)
+    read = _One(tasks.read)
+    update = _One(tasks.update)
+    delete = _One(tasks.delete)
+    run = _One(tasks.run)
+    list_runs = _All(tasks.list_runs)
+    read_run = _One(tasks.read_run)
+    cancel_run = _One(tasks.cancel_run)
+    list_results = _All(tasks.list_results)
+    preview = _One(tasks.preview)
+
+
 class NotifyGroupsCalls(CallGroup[Runner]):
     """Notification groups."""
 
@@ -352,3 +369,4 @@ class CallGroups(Generic[Runner]):
         self.message_rules: MessageRulesCalls[Runner] = MessageRulesCalls(runner)
         self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
         self.scoped_tokens: ScopedTokensCalls[Runner] = ScopedTokensCalls(runner)
+        self.tasks: TasksCalls[Runner] = TasksCalls(runner)

@@ -17,6 +17,7 @@ from thingstead.config.settings import (
     NotifySettings,
     PublicSettings,
     StorageSettings,
+    TaskSettings,
     TcpSettings,
     TracingSettings,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "PublicSettings",
     "Setting",
     "StorageSettings",
+    "TaskSettings",
     "TcpSettings",
     "TracingSettings",
     "dump",

@@ -19,6 +19,7 @@ from thingstead.config.settings import (
     NotifySettings,
     PublicSettings,
     StorageSettings,
+    TaskSettings,
     TcpSettings,
     TracingSettings,
     about,
@@ -116,6 +117,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     storage: StorageSettings = StorageSettings()
     cluster: ClusterSettings = ClusterSettings()
     functions: FunctionSettings = FunctionSettings()
+    tasks: TaskSettings = TaskSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property

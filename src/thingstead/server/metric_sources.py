@@ -32,6 +32,7 @@ def read_metric_sources(
         lambda: {(setting,): until_s for setting, until_s in certificate_expiries().items()},
     )
     _read_functions(metrics, platform.functions)
+    _read_tasks(metrics, platform)
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_node_active", lambda: 1)
@@ -117,6 +118,13 @@ def _read_functions(metrics: Metrics, functions: FunctionPool) -> None:
     metrics.read("thingstead_functions_off", lambda: functions.off)
     metrics.read("thingstead_function_workers_started_total", lambda: functions.starts)
     metrics.read("thingstead_function_workers_killed_total", lambda: functions.kills)
+
+
+def _read_tasks(metrics: Metrics, platform: Platform) -> None:
+    scheduler = platform.tasks.scheduler
+    metrics.read("thingstead_task_instants_total", lambda: {(key,): n for key, n in scheduler.instants.items()})
+    results = scheduler.runner.results
+    metrics.read("thingstead_task_results_total", lambda: {(key,): n for key, n in results.items()})
 
 
 def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:

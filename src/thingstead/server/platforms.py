@@ -60,7 +60,13 @@ from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation, OpenListener
 from thingstead.services.shared.message_trace import MessageTrace
+from thingstead.services.shared.pace import Pace
+from thingstead.services.shared.part_turns import PartTurns
 from thingstead.services.shared.server_status import ServerStatus
+from thingstead.services.tasks.actions import TaskActions
+from thingstead.services.tasks.runner import TaskRunner
+from thingstead.services.tasks.scheduler import TaskScheduler
+from thingstead.services.tasks.tasks import TaskService
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.server")
@@ -87,7 +93,12 @@ def build_platform(
     ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions, logs)
     control = ControlService(store, bus, clock, ingest, logs)
     streams = StreamService(store, bus, clock, ingest, logs)
-    runner = RuleRunner(store, clock, ingest.triggers, Effects(store, ingest, control, streams))
+    effects = Effects(store, ingest, control, streams)
+    runner = RuleRunner(store, clock, ingest.triggers, effects)
+    turns = PartTurns(clock)
+    actions = TaskActions(store, clock, ingest, effects)
+    task_runner = TaskRunner(store, clock, actions, Pace(clock, config.tasks.devices_per_second), turns)
+    scheduler = TaskScheduler(store, clock, devices, task_runner, config.tasks)
     message_rules = MessageRuleService(store, clock, runner, functions)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
@@ -110,7 +121,13 @@ def build_platform(
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
         functions=functions,
-        clock_watch=ClockWatch(clock, evaluations.clock_set_back, dispatcher.clock_set_back, control.clock_set_back),
+        clock_watch=ClockWatch(
+            clock,
+            evaluations.clock_set_back,
+            dispatcher.clock_set_back,
+            control.clock_set_back,
+            scheduler.clock_set_back,
+        ),
         control=control,
         presence=presence,
         alarms=AlarmService(store, bus, clock, engine),
@@ -119,6 +136,7 @@ def build_platform(
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
         message_rules=message_rules,
         message_rule_test=MessageRuleTestService(store, clock, message_rules, functions),
+        tasks=TaskService(store, clock, scheduler, functions),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),
@@ -128,7 +146,7 @@ def build_platform(
         synchronous=SynchronousCommandService(control, clock),
         mqtt_sessions=MqttSessionService(store, clock),
         installation=Installation(listeners, config.public),
-        jobs=JobService(store, bus, clock, devices, ingest, control),
+        jobs=JobService(store, bus, clock, devices, ingest, control, turns),
         desk=DeskService(store, clock),
         audit=AuditService(store, bus, clock),
         message_stat=MessageStatService(store, bus, clock, logs.counts),
@@ -178,6 +196,7 @@ async def close_services(platform: Platform) -> None:
     await within("retention", platform.retention.close)
     await within("subscriptions", platform.subscriptions.close)
     await within("jobs", platform.jobs.close)
+    await within("tasks", platform.tasks.scheduler.close)
     await within("message rules", platform.message_rules.runner.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)

@@ -73,6 +73,7 @@ async def open_running(
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         platform.jobs.start()
+        platform.tasks.scheduler.start()
         platform.message_stat.start()
         gateway = MqttBroker(platform, bus, clock, config, buffers, arrivals)
         stack.push_async_callback(within, "mqtt", partial(gateway.stop, stop_timeout_s))

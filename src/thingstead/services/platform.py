@@ -44,6 +44,7 @@ from thingstead.services.registry.registration import RegistrationService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.installation import Installation
 from thingstead.services.shared.server_status import ServerStatus
+from thingstead.services.tasks.tasks import TaskService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class Platform:
     alarm_dry_run: AlarmDryRunService
     message_rules: MessageRuleService
     message_rule_test: MessageRuleTestService
+    tasks: TaskService
     notify: NotifyService
     device_logs: DeviceLogService
     message_log: MessageLogService

@@ -42,6 +42,7 @@ from thingstead.storage.base_registry import (
     ProjectStore,
 )
 from thingstead.storage.base_sessions import MqttSessionStore
+from thingstead.storage.base_tasks import TaskRunStore, TaskStore
 from thingstead.storage.commit import Commit
 
 __all__ = [
@@ -129,6 +130,10 @@ class Store(Protocol):
     def alarm_rules(self) -> AlarmRuleStore: ...
     @property
     def message_rules(self) -> MessageRuleStore: ...
+    @property
+    def tasks(self) -> TaskStore: ...
+    @property
+    def task_runs(self) -> TaskRunStore: ...
     @property
     def notify(self) -> NotifyStore: ...
     @property

@@ -8,6 +8,7 @@ CHANGES_NOTHING = {
     "POST /api/v1/admin_login",
     "POST /api/v1/alarm_rule_test",
     "POST /api/v1/message_rule_test",
+    "POST /api/v1/task_preview",
     "POST /api/v1/retention_test",
     "POST /api/v1/notify_group/{notify_group_id}/test",
     "PUT /api/v1/admin/preferences",  # one's own
@@ -23,3 +24,13 @@ async def set_up_message_rules(story: Any, device_id: str) -> None:
     await story.does("PUT", switch, {"enabled": False}, row="message_rule disable_for_device")
     await story.does("PUT", switch, {"enabled": True}, row="message_rule enable_for_device")
     await story.does("DELETE", path, row="message_rule remove")
+
+
+async def set_up_tasks(story: Any, device_id: str) -> None:
+    task = {"name": "lamps", "schedule": {"cron": "0 0 1 1 *"}, "devices": [device_id], "action": {"push": {"a": 1}}}
+    task_id = (await story.does("POST", "task", task, row="task create"))["id"]
+    path = f"task/{{task_id:{task_id}}}"
+    await story.does("PUT", path, {"name": "lights"}, row="task update")
+    run = await story.does("POST", f"{path}/run", row="task run")
+    await story.does("POST", f"{path}/run/{{task_run_id:{run['id']}}}/cancel", row="task cancel")
+    await story.does("DELETE", path, row="task remove")

@@ -38,6 +38,7 @@ LAST = (
         "delete_view",
         "delete_alarm_rule",
         "delete_message_rule",
+        "delete_task",
         "delete_notify_group",
         "withdraw_retention",
         "reset_certificate",
@@ -53,6 +54,7 @@ REFUSED = {
     **dict.fromkeys(("call_command", "call_command_by_application", "call_command_by_query"), 404),
     **dict.fromkeys(("send_data", "send_data_by_application"), 404),
     "cancel_job": 409,
+    "cancel_task_run": 409,
     "delete_device": 404,
     "delete_device_type": 409,
     "end_own_session": 404,
@@ -131,6 +133,9 @@ class Reader:
         made["rule_id"] = create("/alarm_rule", name="hot", devices=[device.device_id], **rule)
         listening = {"on": "after_report", "actions": [{"set": {"seen": True}}]}
         made["message_rule_id"] = create("/message_rule", name="seen", devices=[device.device_id], **listening)
+        task = {"schedule": {"cron": "0 18 * * *"}, "action": {"push": {"lamp": True}}}
+        made["task_id"] = create("/task", name="lamps", filter={"keyword": "no such device"}, **task)
+        made["task_run_id"] = create(f"/task/{made['task_id']}/run")
         made["alarm_id"] = self._first_alarm(api, device.device_id)
         type_key = api.call("GET", f"/device_type/{made['type_id']}")["type_key"]
         words = {BY_PATH[path]: value for path, value in made.items()}

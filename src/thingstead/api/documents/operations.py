@@ -30,6 +30,8 @@ PATH_PARAMETERS = {
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",
     "message_rule_id": "A message rule's id.",
+    "task_id": "A task's id.",
+    "task_run_id": "The id of a run of the task.",
     "session_id": "The id of a session in a browser.",
     "alarm_id": "An alarm's id, or that of one of its messages.",
     "access_token": "The AccessToken of the device's certificate.",

@@ -8,8 +8,8 @@ from msgspec import Meta
 from thingstead.api.fields import PageCursor, PageNumber, PageQuery, PageRecords
 from thingstead.errors import InvalidInput
 from thingstead.model import limits
+from thingstead.model.console.device_selection import DeviceSelection, names_of
 from thingstead.model.device import DeviceSort, FacetName, FacetValue, Page
-from thingstead.model.device_selection import DeviceSelection, names_of
 from thingstead.model.values.unicode_text import normal
 
 FACET_NAMES: tuple[FacetName, ...] = get_args(FacetName)

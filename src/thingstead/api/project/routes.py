@@ -29,6 +29,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
+from thingstead.api.project.automation import tasks
 from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, people, server
 from thingstead.api.project.diagnosis import diagnosis, message_logs
 
@@ -56,6 +57,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *alarm_rule_insight.ENDPOINTS,
     *notify_groups.ENDPOINTS,
     *message_rules.ENDPOINTS,
+    *tasks.ENDPOINTS,
     *device_types.ENDPOINTS,
     *device_groups.ENDPOINTS,
     *customers.ENDPOINTS,

@@ -10,6 +10,7 @@ from thingstead.config.settings.mqtt import MqttSettings
 from thingstead.config.settings.notify import NotifySettings
 from thingstead.config.settings.public import PublicSettings
 from thingstead.config.settings.storage import StorageSettings
+from thingstead.config.settings.tasks import TaskSettings
 from thingstead.config.settings.tcp import TcpSettings
 from thingstead.config.settings.tracing import TracingSettings
 
@@ -23,6 +24,7 @@ __all__ = [
     "NotifySettings",
     "PublicSettings",
     "StorageSettings",
+    "TaskSettings",
     "TcpSettings",
     "TracingSettings",
     "about",

@@ -34,7 +34,7 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
         else:
             _check_condition(form.if_, () if form.on == "event" else definitions, problems)
     for index, action in enumerate(form.actions):
-        _check_action(action, f"actions[{index}]", problems)
+        check_action(action, f"actions[{index}]", problems)
         if not NOT_YET.intersection(action.kinds):
             _check_kind(form, action, f"actions[{index}]", problems)
     if _size(form) > BODY_BYTES:
@@ -70,7 +70,12 @@ def _check_condition(condition: MessageCondition, definitions: Definitions, prob
         problems.add("if", "too_many_conditions", maximum=CONDITIONS_COUNT)
 
 
-def _check_action(action: Action, where: str, problems: Problems) -> None:
+def check_action(action: Action, where: str, problems: Problems) -> None:
+    """Adds every problem of an action.
+
+    Args:
+        where: the field that contains it.
+    """
     if len(action.kinds) != 1:
         problems.add(where, "action_of_one_kind")
         return

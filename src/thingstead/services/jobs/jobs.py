@@ -1,7 +1,6 @@
 """Changes many devices in one call: up to 1,000 at once, more by a job in the background."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -39,12 +38,12 @@ from thingstead.services.jobs.changes import BulkChanges, needed_role, part_size
 from thingstead.services.registry.devices import DeviceService
 from thingstead.services.registry.new_device import normal_tags
 from thingstead.services.shared.part_turns import PartTurns
+from thingstead.services.shared.project_workers import ProjectWorkers
 from thingstead.storage.base import Store
 from thingstead.wire.bulk import BulkItem
 
 log = structlog.get_logger("thingstead.jobs")
 
-RETRY_S = 5.0  # delay before the jobs of a project are tried again that could not go on
 LOOK_INTERVAL_S = 60.0  # interval of checks for open and old jobs
 DAY_MS = 24 * 3600 * 1000
 
@@ -72,12 +71,13 @@ class JobService:
         devices: DeviceService,
         ingest: IngestService,
         control: ControlService,
+        turns: PartTurns,
     ) -> None:
         self._store = store
         self._clock = clock
         self._devices = devices
-        self._changes = BulkChanges(store, bus, ingest, control, PartTurns(clock))
-        self._created = asyncio.Event()
+        self._changes = BulkChanges(store, bus, ingest, control, turns)
+        self._workers = ProjectWorkers("jobs of a project", self._open_projects, self._work)
         self._task = Repeating("jobs over many devices", self.run, LOOK_INTERVAL_S, at_start=True)
 
     def start(self) -> None:
@@ -138,7 +138,7 @@ class JobService:
         size = part_size(change)
         parts = [device_ids[first : first + size] for first in range(0, len(device_ids), size)]
         await self._store.jobs.create(job, parts, limits.JOBS_OPEN_COUNT)
-        self._created.set()
+        self._workers.tell()
         self._task.want()
         return job
 
@@ -189,41 +189,13 @@ class JobService:
         return await self._store.jobs.get(project_id, job_id)
 
     async def run(self) -> None:
-        """Applies the parts of all open jobs; then removes old jobs. Each project has a worker of its own, so that none
-        waits for the devices of another. A worker that fails is started again after RETRY_S."""
-        workers: dict[str, asyncio.Task[None]] = {}
-        held: dict[str, float] = {}  # until when failed projects wait, in s
-        try:
-            while True:
-                self._created.clear()
-                now_s = asyncio.get_running_loop().time()
-                for project_id in dict.fromkeys(job.project_id for job in await self._store.jobs.list_open()):
-                    if project_id not in workers and held.get(project_id, 0.0) <= now_s:
-                        workers[project_id] = asyncio.create_task(self._work(project_id), name="jobs of a project")
-                if not workers:
-                    break
-                await self._news(workers.values())
-                for project_id in [project_id for project_id, worker in workers.items() if worker.done()]:
-                    failure = workers.pop(project_id).exception()
-                    if failure is not None:
-                        if not workers:
-                            raise failure
-                        held[project_id] = asyncio.get_running_loop().time() + RETRY_S
-        finally:
-            for worker in workers.values():
-                worker.cancel()
-            if workers:
-                await asyncio.wait(workers.values())
+        """Applies the parts of all open jobs; then removes old jobs."""
+        await self._workers.run()
         before = self._clock.now_ms() - limits.JOBS_KEPT_DAYS * DAY_MS
         await self._store.jobs.prune(before, limits.JOBS_KEPT_COUNT)
 
-    async def _news(self, workers: Iterable[asyncio.Task[None]]) -> None:
-        """Waits until a worker has ended, a job was created, or a failed worker may be due."""
-        created = asyncio.create_task(self._created.wait())
-        try:
-            await asyncio.wait({created, *workers}, timeout=RETRY_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            created.cancel()
+    async def _open_projects(self) -> list[str]:
+        return [job.project_id for job in await self._store.jobs.list_open()]
 
     async def _work(self, project_id: str) -> None:
         """Applies the parts of a project's jobs, oldest job first, until none is open."""

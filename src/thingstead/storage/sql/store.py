@@ -20,6 +20,8 @@ from thingstead.storage.sql.tables.accounts import SqlAccounts
 from thingstead.storage.sql.tables.alarms.alarm_rules import SqlAlarmRules
 from thingstead.storage.sql.tables.alarms.alarms import SqlAlarms
 from thingstead.storage.sql.tables.audit import SqlAuditLogs
+from thingstead.storage.sql.tables.automation.task_runs import SqlTaskRuns
+from thingstead.storage.sql.tables.automation.tasks import SqlTasks
 from thingstead.storage.sql.tables.browser_sessions import SqlBrowserSessions
 from thingstead.storage.sql.tables.commands import SqlCommands
 from thingstead.storage.sql.tables.customers import SqlCustomers
@@ -79,6 +81,8 @@ class SqlStore:
         self.alarms = SqlAlarms(access, self.history)
         self.alarm_rules = SqlAlarmRules(access)
         self.message_rules = SqlMessageRules(access, self.history)
+        self.tasks = SqlTasks(access)
+        self.task_runs = SqlTaskRuns(access, self.history)
         self.notify = SqlNotify(access)
         self.presence = SqlPresence(access, self.history)
         self.mqtt_sessions = SqlMqttSessions(access, self.history)

@@ -24,7 +24,7 @@ from thingstead.model.console.bulk import (
     BulkType,
     Job,
 )
-from thingstead.model.device_selection import DeviceSelection
+from thingstead.model.console.device_selection import DeviceSelection
 from thingstead.model.roles import ADMIN, OPERATOR, Role
 from thingstead.services.jobs.jobs import DeviceChoice
 from thingstead.wire.bulk import BulkInfo

@@ -1,0 +1,1 @@
+"""What is set up to happen by itself: forwarding, tasks."""
