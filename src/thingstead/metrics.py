@@ -162,6 +162,17 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_task_results_total", "counter", "Devices on which tasks acted, by the result.", ("result",)
         ),
+        MetricInfo("thingstead_message_rules", "gauge", "Enabled message rules."),
+        MetricInfo("thingstead_message_rule_work_done_total", "counter", "Messages on which a message rule acted."),
+        MetricInfo(
+            "thingstead_message_rule_work_waiting", "gauge", "Messages whose actions wait, also for their time."
+        ),
+        MetricInfo("thingstead_message_rule_work_waiting_bytes", "gauge", "Memory or disk that they take, about."),
+        MetricInfo(
+            "thingstead_message_rule_work_broken_total", "counter", "Actions without effect because the server failed."
+        ),
+        MetricInfo("thingstead_message_rule_reports_held", "gauge", "Reports that wait for functions."),
+        MetricInfo("thingstead_message_rule_reports_held_bytes", "gauge", "Bytes of these reports."),
         MetricInfo("thingstead_alarm_rules", "gauge", "Enabled alarm rules."),
         MetricInfo(
             "thingstead_alarm_rules_failing", "gauge", "Enabled rules that cannot be evaluated on at least one device."

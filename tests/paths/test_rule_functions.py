@@ -7,6 +7,9 @@ import pytest
 from tests.paths.rules import add_rule, newest, outcomes, push, set_cloud
 from tests.project_api import ProjectApi
 from tests.running import Running, eventually
+from tests.server_process import StartServer
+
+HOT = {"attribute": "t", "op": ">", "value": 30}
 
 
 def function(body: str, argument: str = "push_attributes") -> str:
@@ -180,3 +183,56 @@ def test_the_trace_says_why_a_function_had_no_effect(running: Running, body: str
     [effect] = newest(running.api, rule_id)["effects"]
     assert effect.get("code", "") == code
     assert running.api.attributes(running.device_id) == {"t": 1}
+
+
+def test_what_a_rule_came_to_is_left_after_a_restart(running: Running, start_server: StartServer) -> None:
+    failing = add_rule(running, {"function": function("throw new Error('no')", "a")}, **{"if": HOT})
+    acting = add_rule(running, {"set": {"seen": True}}, **{"if": HOT})
+    with running.device() as device:
+        for t in (20, 31, 32, 33):
+            device.report({"t": t})
+        shown = f"/message_rule/{failing}"
+        eventually(lambda: running.api.call("GET", shown)["functions_off"] != [])
+        device.report({"t": 34})
+        eventually(lambda: came_to(running.api, failing) == {"condition": 1, "function_error": 3, "function_off": 1})
+        eventually(lambda: came_to(running.api, acting) == {"condition": 1, "acted": 4})
+    before = [came_to(running.api, failing), came_to(running.api, acting), running.api.call("GET", shown)]
+    assert running.server.stop() == 0
+    server = start_server()
+    with ProjectApi(server.url, running.credentials) as api:
+        assert [came_to(api, failing), came_to(api, acting), api.call("GET", shown)] == before
+        [off] = api.call("GET", shown)["functions_off"]
+        assert (off["action"], "3 failures in a row" in off["reason"]) == (0, True)
+        trace = api.call("GET", f"/message_rule/{failing}/trace")["items"]
+        assert [each["outcome"] for each in trace] == ["function_off"] + ["function_error"] * 3
+        assert "no" in trace[1]["effects"][0]["reason"]
+        again = Running(server, running.credentials, api, running.certificate)
+        with again.device() as device:
+            device.report({"t": 35})
+            eventually(lambda: came_to(api, failing)["function_off"] == 2)
+            api.call("PUT", shown, json={"name": "Mended"})
+            assert api.call("GET", shown)["functions_off"] == []
+            device.report({"t": 36})
+            eventually(lambda: came_to(api, failing)["function_error"] == 4)
+    assert server.stop() == 0
+
+
+def test_no_rule_acts_on_a_server_whose_rules_are_off(running: Running, start_server: StartServer) -> None:
+    rule_id = add_rule(running, {"set": {"seen": True}, "delay_ms": 1})
+    changed = add_rule(running, {"function": function("return {t: 5}")}, on="before_report")
+    assert running.server.stop() == 0
+    server = start_server(running.server.data_dir, "--rules-off")
+    with ProjectApi(server.url, running.credentials) as api:
+        again = Running(server, running.credentials, api, running.certificate)
+        with again.device() as device:
+            device.report({"t": 1})
+        assert api.attributes(running.device_id) == {"t": 1}
+        api.call("PUT", f"/message_rule/{changed}", json={"enabled": False})
+    assert server.stop() == 0
+    server = start_server()
+    with ProjectApi(server.url, running.credentials) as api:
+        with Running(server, running.credentials, api, running.certificate).device() as device:
+            device.report({"t": 2})
+            eventually(lambda: api.attributes(running.device_id) == {"t": 2, "seen": True})
+        assert outcomes(api, rule_id)["acted"] == 1
+    assert server.stop() == 0

@@ -47,6 +47,13 @@ STDIN = 0
     is_flag=True,
     help="Print the credentials of a first start even if standard output is not a terminal.",
 )
+@click.option(
+    "--rules-off",
+    "rules",
+    flag_value="off",
+    default=None,
+    help="Let no message rule act, as a way out of a bad one. What they have still to do waits for the next start.",
+)
 @config_option
 def command(file: Path | None, print_credentials: bool, **flags: Any) -> None:
     """Run the server. A data folder that is missing or empty is initialized first. Its credentials are printed once to

@@ -95,6 +95,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     log_level: Annotated[LogLevel, about("Lowest level that is logged.")] = "info"
     log_format: Annotated[LogFormat, about("Format of log lines: `console` (text) or `json`.")] = "console"
+    rules: Annotated[
+        Literal["on", "off"],
+        about("Message rules: `off` stops them all, also what they have still to do, as a way out of a bad rule."),
+    ] = "on"
     active_window_s: Annotated[
         int, about("A device is active if its last uplink is not older than this.", "seconds", ge=1, le=31_536_000)
     ] = 86_400

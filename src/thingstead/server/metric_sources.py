@@ -33,6 +33,7 @@ def read_metric_sources(
     )
     _read_functions(metrics, platform.functions)
     _read_tasks(metrics, platform)
+    _read_message_rules(metrics, platform)
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_node_active", lambda: 1)
@@ -125,6 +126,18 @@ def _read_tasks(metrics: Metrics, platform: Platform) -> None:
     metrics.read("thingstead_task_instants_total", lambda: {(key,): n for key, n in scheduler.instants.items()})
     results = scheduler.runner.results
     metrics.read("thingstead_task_results_total", lambda: {(key,): n for key, n in results.items()})
+
+
+def _read_message_rules(metrics: Metrics, platform: Platform) -> None:
+    runner, ingest = platform.message_rules.runner, platform.ingest
+    room, held = ingest.triggers.room, ingest.held
+    metrics.read("thingstead_message_rules", lambda: len(ingest.triggers.index.rules))
+    metrics.read("thingstead_message_rule_work_done_total", lambda: runner.done)
+    metrics.read("thingstead_message_rule_work_waiting", lambda: room.count)
+    metrics.read("thingstead_message_rule_work_waiting_bytes", lambda: room.size_bytes)
+    metrics.read("thingstead_message_rule_work_broken_total", lambda: runner.broken)
+    metrics.read("thingstead_message_rule_reports_held", lambda: held.count)
+    metrics.read("thingstead_message_rule_reports_held_bytes", lambda: held.size_bytes)
 
 
 def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:

@@ -41,6 +41,7 @@ from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.ingest.streams import StreamService
 from thingstead.services.jobs.jobs import JobService
 from thingstead.services.message_rules.effects import Effects
+from thingstead.services.message_rules.outcomes import RuleOutcomes
 from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.services.message_rules.test_run import MessageRuleTestService
@@ -99,7 +100,9 @@ def build_platform(
     actions = TaskActions(store, clock, ingest, effects)
     task_runner = TaskRunner(store, clock, actions, Pace(clock, config.tasks.devices_per_second), turns)
     scheduler = TaskScheduler(store, clock, devices, task_runner, config.tasks)
-    message_rules = MessageRuleService(store, clock, runner, functions)
+    ingest.triggers.off = config.rules == "off"
+    outcomes = RuleOutcomes(store, clock, ingest.triggers, functions)
+    message_rules = MessageRuleService(store, bus, clock, runner, outcomes, functions)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
     tokens = TokenService(store, clock, passwords, account, log_ins)
@@ -197,7 +200,7 @@ async def close_services(platform: Platform) -> None:
     await within("subscriptions", platform.subscriptions.close)
     await within("jobs", platform.jobs.close)
     await within("tasks", platform.tasks.scheduler.close)
-    await within("message rules", platform.message_rules.runner.close)
+    await within("message rules", platform.message_rules.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)
     await within("functions", platform.functions.close)

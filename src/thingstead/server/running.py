@@ -69,7 +69,7 @@ async def open_running(
         stack.push_async_callback(within, "removal", removal.close)
         removal.start()
         await platform.alarms.engine.start()
-        await platform.message_rules.runner.start()
+        await platform.message_rules.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         platform.jobs.start()

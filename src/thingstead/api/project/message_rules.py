@@ -13,6 +13,7 @@ from thingstead.model import limits
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, On
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
+from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.wire.common import Created, Listed
 from thingstead.wire.rules.message_rules import (
     MessageRuleInfo,
@@ -82,7 +83,7 @@ class MessageRuleTestBody(msgspec.Struct, frozen=True, kw_only=True):
     params: Annotated[dict[str, Any], Meta(description="The parameters of an event to test.")] | None = None
 
 
-def _shown(rule: MessageRule) -> MessageRuleInfo:
+def _shown(rule: MessageRule, rules: MessageRuleService) -> MessageRuleInfo:
     return MessageRuleInfo(
         id=rule.id,
         name=rule.name,
@@ -95,6 +96,7 @@ def _shown(rule: MessageRule) -> MessageRuleInfo:
         identifier=rule.body.identifier,
         if_=rule.body.condition or UNSET,
         actions=list(rule.body.actions),
+        functions_off=rules.functions_off(rule.id),
         create_time=rule.create_time,
         update_time=rule.update_time,
         version=rule.version,
@@ -103,9 +105,11 @@ def _shown(rule: MessageRule) -> MessageRuleInfo:
 
 async def create_rule(call: ApiCall) -> Created:
     """A rule listens to the messages of a device type (`type`) or of selected devices (`devices`): to reported
-    attributes (`after_report`), events (`event`) or custom data (`data`). If its condition (`if`) holds for the values
-    of the message, all its actions are done: `push` stores attributes and sends them to the device, `set` only stores
-    them, `command` sends a command, `data` sends custom data.
+    attributes (`after_report`), pushed attributes (`after_push`), events (`event`) or custom data (`data`). If its
+    condition (`if`) holds for the values of the message, all its actions are done: `push` stores attributes and sends
+    them to the device, `set` only stores them, `report` stores them as if a sub-device had reported them, `command`
+    sends a command, `data` sends custom data, `function` calls a cloud function. The functions of `before_report` and
+    `before_push` rules change a message before it is stored.
 
     The effects of a message are stored once, also when the server is killed at any moment. A rule acts on at most 100
     messages a second, and 10 of one device; the trace says what it left out."""
@@ -125,19 +129,21 @@ async def rules(call: ApiCall) -> Listed[MessageRuleInfo]:
         keyword=query.keyword,
     )
     found, total = await call.platform.message_rules.list_page(call.caller.project_id, rule_filter, page)
-    return listed([_shown(rule) for rule in found], total, page)
+    return listed([_shown(rule, call.platform.message_rules) for rule in found], total, page)
 
 
 async def rule(call: ApiCall) -> MessageRuleInfo:
     """A rule as it is stored."""
-    return _shown(await call.platform.message_rules.get(call.caller.project_id, call.path["message_rule_id"]))
+    rules = call.platform.message_rules
+    return _shown(await rules.get(call.caller.project_id, call.path["message_rule_id"]), rules)
 
 
 async def update_rule(call: ApiCall) -> MessageRuleInfo:
     """Absent members stay unchanged; null removes `if` or `identifier`. Delayed actions that wait already are done as
     they were."""
     project_id, rule_id = call.caller.project_id, call.path["message_rule_id"]
-    return _shown(await call.platform.message_rules.update(project_id, rule_id, call.body))
+    rules = call.platform.message_rules
+    return _shown(await rules.update(project_id, rule_id, call.body), rules)
 
 
 async def delete_rule(call: ApiCall) -> None:
@@ -159,8 +165,9 @@ async def statistics(call: ApiCall) -> MessageRuleStatistics:
 
 
 async def trace(call: ApiCall) -> MessageRuleTrace:
-    """The last 50 evaluations of the rule since the server started, with the values that its condition read, what came
-    of them, and what each action came to."""
+    """The last 50 evaluations of the rule, with the values that its condition read, what came of them, and what each
+    action came to. Of messages that do not meet the condition the first 50 of a second are shown. After a restart of
+    the server those are left that came to something."""
     query: MessageRuleTraceQuery = call.query
     return await call.platform.message_rules.trace(call.caller.project_id, call.path["message_rule_id"], query.device)
 

@@ -24,9 +24,10 @@ from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.ingest.chain import ChangedMessage, RuleChain
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
 from thingstead.services.ingest.function_calls import DeviceFunctions
-from thingstead.services.ingest.preprocessing import Preprocessing
+from thingstead.services.ingest.preprocessing import HELD_ALL_COUNT, HELD_ALL_MAX_BYTES, Preprocessing
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.shared.device_logs import DeviceLogService
+from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.payloads import (
     DECODE_ERRORS,
@@ -72,9 +73,10 @@ class IngestService:
         self.triggers = Triggers(store, clock)
         self.functions = None if functions is None else DeviceFunctions(store, functions)
         self.chain = None if self.functions is None else RuleChain(clock, self.functions, self.triggers)
+        self.held = FairRoom(HELD_ALL_COUNT, HELD_ALL_MAX_BYTES)  # reports that wait for functions
         self._preprocessing = None
         if self.chain is not None:
-            self._preprocessing = Preprocessing(clock, self.chain, self.triggers, self._keep_changed, logs)
+            self._preprocessing = Preprocessing(clock, self.chain, self.triggers, self._keep_changed, logs, self.held)
         self.history = store.history  # provides back-pressure for senders
         self._evaluations = evaluations
         self.quota = quota

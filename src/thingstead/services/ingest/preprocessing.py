@@ -49,7 +49,13 @@ class Preprocessing:
     """Applies ``before_report`` rules to reports."""
 
     def __init__(
-        self, clock: Clock, chain: RuleChain, triggers: Triggers, keep: Keep, logs: DeviceLogService | None
+        self,
+        clock: Clock,
+        chain: RuleChain,
+        triggers: Triggers,
+        keep: Keep,
+        logs: DeviceLogService | None,
+        room: FairRoom,
     ) -> None:
         self._clock = clock
         self._chain = chain
@@ -57,7 +63,7 @@ class Preprocessing:
         self._keep = keep
         self._logs = logs
         self._queues: dict[str, _Queue] = {}  # by device id, while reports wait
-        self.room = FairRoom(HELD_ALL_COUNT, HELD_ALL_MAX_BYTES)
+        self.room = room
 
     def take(self, link: DeviceContext, attributes: dict[str, Any], ts: int | None) -> Commit | None:
         """Takes a report that must wait; None: it need not, no rule acts on it.

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import Conflict
 from thingstead.model import ids, limits
@@ -17,22 +18,62 @@ from thingstead.model.message_rules.rule import (
 from thingstead.model.message_rules.rule_checks import check_form
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch, form_of, patched
 from thingstead.model.message_rules.state import EvaluationRecord
+from thingstead.model.messages import ThingChanged
 from thingstead.services.functions.pool import FunctionPool
+from thingstead.services.message_rules.outcomes import RuleOutcomes
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.services.registry.rule_source import find_device, source_definitions
 from thingstead.storage.base import Store
-from thingstead.wire.rules.message_rules import MessageRuleStatistics, MessageRuleTrace, RuleEffect, RuleEvaluation
+from thingstead.wire.rules.message_rules import (
+    MessageRuleStatistics,
+    MessageRuleTrace,
+    RuleEffect,
+    RuleEvaluation,
+    SwitchedOff,
+)
 
 
 class MessageRuleService:
     """Operations on message rules. A change is committed, and in effect, when its coroutine returns."""
 
-    def __init__(self, store: Store, clock: Clock, runner: RuleRunner, functions: FunctionPool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        runner: RuleRunner,
+        outcomes: RuleOutcomes,
+        functions: FunctionPool,
+    ) -> None:
+        self._bus = bus
+        self._outcomes = outcomes
         self._functions = functions
         self._store = store
         self._clock = clock
         self.runner = runner
         self._triggers = runner.triggers
+        self._triggers.on_off = self._told_off
+
+    async def start(self) -> None:
+        """Loads the rules, and has their work done."""
+        await self.runner.start()
+        self._outcomes.start()
+
+    async def close(self) -> None:
+        """Stops the work, and stores what the rules came to."""
+        await self.runner.close()
+        await self._outcomes.close()
+
+    def functions_off(self, rule_id: str) -> list[SwitchedOff]:
+        """The functions of a rule that were switched off because they failed."""
+        rule = self._triggers.index.rules.get(rule_id)
+        found = [] if rule is None else sorted(rule.functions_off.items())
+        return [SwitchedOff(action=index, reason=off.reason, ts=off.at) for index, off in found]
+
+    def _told_off(self, rule: MessageRule) -> None:
+        """Tells subscribers of the project that a function was switched off."""
+        news = ThingChanged(rule.project_id, "message_rule", rule.id, rule.version, "function_off", "")
+        self._bus.publish(news)
 
     async def create(self, project_id: str, form: MessageRuleForm) -> MessageRule:
         """Creates a rule.
@@ -72,7 +113,7 @@ class MessageRuleService:
         if (form.type or None, set(form.devices)) != (before.type_id, set(before.device_ids)):
             await self._check_source(project_id, form, rule_id)
         await self._store.message_rules.replace(self.rule_of(project_id, rule_id, form, before), patch.version or None)
-        return await self._loaded(project_id, rule_id)
+        return await self._loaded(project_id, rule_id, saved=True)
 
     async def delete(self, project_id: str, rule_id: str) -> None:
         """Removes a rule. Its actions that wait for their time are not done."""
@@ -126,12 +167,27 @@ class MessageRuleService:
                     problems.add(f"actions[{index}].function", "function_unusable", detail=checked.detail[:500])
         problems.refuse()
 
-    async def _loaded(self, project_id: str, rule_id: str) -> MessageRule:
-        """The stored rule, put into effect."""
+    async def _loaded(self, project_id: str, rule_id: str, *, saved: bool = False) -> MessageRule:
+        """The stored rule, put into effect.
+
+        Args:
+            saved: somebody has changed it, so that functions that were switched off are tried again.
+        """
         rule = await self.get(project_id, rule_id)
-        for index in range(len(rule.body.actions)):
-            self._functions.reset(f"{rule.id}:{index}")
+        known = self._triggers.index.rules.get(rule_id)
+        if known is None:
+            state = await self._store.message_rules.state(project_id, rule_id)
+        else:
+            await self._outcomes.save_rules([rule_id])
         self._triggers.put(rule)
+        now = self._triggers.index.rules.get(rule_id)
+        if now is not None and known is None:
+            now.restore(state)
+        if now is not None and saved:
+            now.functions_off = {}
+            for index in range(len(rule.body.actions)):
+                self._functions.reset(f"{rule.id}:{index}")
+            await self._outcomes.save_rules([rule_id])
         return rule
 
     async def _check_source(self, project_id: str, form: MessageRuleForm, rule_id: str | None = None) -> None:

@@ -72,6 +72,9 @@ class RuleRunner:
 
     async def start(self, *, run: bool = True) -> None:
         """Loads the rules and unfinished work. ``run``: also starts the tasks that do it."""
+        if self.triggers.off:
+            log.warning("message rules are off: none acts, and their work waits")
+            return
         after = ""
         while rules := await self._store.message_rules.list_enabled(after, RULES_PER_READ):
             for rule in rules:

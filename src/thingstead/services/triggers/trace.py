@@ -68,8 +68,8 @@ class TriggerRule:
         # The newest messages that do not meet the condition: (instant, device, value).
         self.missed: deque[tuple[int, str, Any]] = deque(maxlen=EVALUATIONS_KEPT) if before is None else before.missed
         # Functions that were switched off, by index of the action; forgotten when the rule is saved.
-        self.functions_off: dict[int, FunctionOff] = {}
-        self.saved: MessageRuleState | None = None if before is None else before.saved
+        self.functions_off: dict[int, FunctionOff] = {} if before is None else before.functions_off
+        self.saved: tuple[int, ...] = (0,) * 5 if before is None else before.saved  # mark of what is stored
         # The newest evaluations that are not stored yet.
         self.unsaved: deque[RuleMatch] = deque(maxlen=UNSAVED_COUNT) if before is None else before.unsaved
 
@@ -80,10 +80,15 @@ class TriggerRule:
 
     def restore(self, state: MessageRuleState) -> None:
         """Goes on from a stored state."""
-        self.saved = state
         self.matched, self.unmet, self.absent = state.matched, state.unmet, state.absent
         self.outcomes = Counter(state.outcomes)  # type: ignore[arg-type]
         self.functions_off = {int(index): off for index, off in state.functions_off.items()}
+        self.saved = self.mark()
+
+    def mark(self) -> tuple[int, ...]:
+        """Changes whenever the state does."""
+        offs = sum(off.at for off in self.functions_off.values())
+        return self.matched, self.unmet, self.absent, sum(self.outcomes.values()), offs
 
     def state(self) -> MessageRuleState:
         """The state as it is stored."""

@@ -55,6 +55,8 @@ class Triggers:
 
     Attributes:
         on_work: called after a commit with the work that it contains.
+        on_off: called with a rule one of whose functions was switched off.
+        off: rules are kept out of memory, so that none acts.
         on_change: called after rules of these devices were changed, to look them up again.
         room: for items that are not done yet.
     """
@@ -65,6 +67,8 @@ class Triggers:
         self.index = TriggerIndex()
         self.on_work: Callable[[PendingWork], None] = lambda work: None
         self.on_change: Callable[[Callable[[Device], bool]], None] = lambda concerned: None
+        self.on_off: Callable[[MessageRule], None] = lambda rule: None
+        self.off = False
         self.room = FairRoom(DELAYED_COUNT, DELAYED_BYTES)
         self._rates = TokenBuckets(clock, RULE_RATE, 1 / RULE_RATE)
         self._device_rates = TokenBuckets(clock, RULE_DEVICE_RATE, 1 / RULE_DEVICE_RATE)
@@ -79,7 +83,7 @@ class Triggers:
     def put(self, rule: MessageRule) -> None:
         """Adds, replaces or (if it is disabled) removes a rule."""
         before = self.index.rules.get(rule.id)
-        if rule.enabled:
+        if rule.enabled and not self.off:
             self.index.put(rule)
         else:
             self.index.drop(rule.id)

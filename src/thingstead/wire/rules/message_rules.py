@@ -9,6 +9,14 @@ from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.rule import MessageCondition, On
 
 
+class SwitchedOff(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that was switched off because it failed again and again; saving the rule switches it on again."""
+
+    action: int  # place of the action in the rule, from 0
+    reason: str  # for people
+    ts: int  # ms
+
+
 class MessageRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"if_": "if"}):
     """A message rule."""
 
@@ -23,13 +31,15 @@ class MessageRuleInfo(msgspec.Struct, frozen=True, kw_only=True, rename={"if_": 
     identifier: str  # of the event or stream; "" for all
     if_: MessageCondition | UnsetType = UNSET
     actions: list[Action]
+    functions_off: list[SwitchedOff]
     create_time: int  # ms
     update_time: int  # ms
     version: int  # extension: incremented by each change, from 1; send it with a change to detect conflicts
 
 
 class MessageRuleStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule came to. All but `effects` and `last_effect_at` count from the start of the server."""
+    """What a rule came to since it was created. If the server is killed, all but `effects` and `last_effect_at` may
+    lack the last seconds."""
 
     seen: int  # messages that it was evaluated on
     matched: int  # those that meet its condition
@@ -67,7 +77,7 @@ class RuleEvaluation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageRuleTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """The last evaluations of a rule since the server started, newest first."""
+    """The last evaluations of a rule, newest first."""
 
     enabled: bool
     items: list[RuleEvaluation]
