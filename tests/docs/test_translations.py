@@ -17,6 +17,7 @@ TRANSLATED = {
     "device.md",
     "install.md",
     "operating.md",
+    "tasks.md",
 }
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
