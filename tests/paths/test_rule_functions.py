@@ -73,7 +73,7 @@ def test_bytes_take_the_place_of_a_push(running: Running) -> None:
 
 def test_functions_act_after_every_kind_of_message(running: Running) -> None:
     add_rule(running, {"function": function("return a.t > 30 ? {fan: true} : null", "a")})
-    add_rule(running, {"function": function("return {hot: a.t > 30}", "a"), "result": "set"})
+    add_rule(running, {"function": function("return {hot: a.t > 30}", "a"), "result": "set"}, **{"if": HOT})
     add_rule(
         running,
         {"function": function('return {type: "hex", msg: Cloud.ModbusRTU.readHoldingRegisters(a.t, 1)}', "a"),

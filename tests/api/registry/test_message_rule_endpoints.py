@@ -92,3 +92,50 @@ async def test_a_test_run_says_what_a_rule_would_do(api: Api, type_id: str) -> N
     assert await tested(attributes={"humidity": 30}) == (None, "no_attribute", [])
     refusal = await api.refusal("POST", "message_rule_test", {"rule": smallest(type_id)})
     assert list(refusal.fields) == ["device"]
+
+
+@pytest.mark.parametrize(
+    ("on", "action", "message", "expected"),
+    [
+        (
+            "after_report",
+            {"function": "(a) => ({fan: a.t > 30})"},
+            {"attributes": {"t": 31}},
+            [{"push": {"fan": True}}],
+        ),
+        ("after_push", {"function": "(a) => null"}, {"attributes": {"t": 31}}, []),
+        (
+            "event",
+            {"function": "(e) => ({method: 'beep', params: e.params})"},
+            {"method": "pressed", "params": {"n": 1}},
+            [{"command": {"method": "beep", "params": {"n": 1}}}],
+        ),
+        (
+            "data",
+            {"function": "(name, data) => ({level: data[1]})"},
+            {"data": {"identifier": "meter", "format": "hex", "body": "01 02"}},
+            [{"report": {"attributes": {"level": 2}}}],
+        ),
+        (
+            "data",
+            {"function": "(name, data) => ({type: 'hex', msg: data.toString('hex')})", "result": "data"},
+            {"data": {"identifier": "meter", "format": "text", "body": "ab"}},
+            [{"data": {"identifier": "meter", "format": "hex", "body": "6162"}}],
+        ),
+    ],
+)
+async def test_a_test_run_shows_what_functions_lead_to(
+    api: Api, on: str, action: dict[str, Any], message: dict[str, Any], expected: Any
+) -> None:
+    action = {**action, "function": f"module.exports = {action['function']}"}
+    rule = {"name": "f", "on": on, "devices": [await api.new_device(name="d")], "actions": [action]}
+    [item] = (await api.call("POST", "message_rule_test", {"rule": rule, **message}))["items"]
+    assert item["actions"] == expected
+    assert item["outcome"] == ("acted" if expected else "empty")
+
+
+async def test_a_test_run_shows_what_is_sent_in_place_of_a_push(api: Api) -> None:
+    action = {"function": "module.exports = (a) => ({type: 'hex', msg: '01 0' + a.n})"}
+    rule = {"name": "f", "on": "before_push", "devices": [await api.new_device(name="d")], "actions": [action]}
+    [item] = (await api.call("POST", "message_rule_test", {"rule": rule, "attributes": {"n": 5}}))["items"]
+    assert (item["sent"], item["result"]) == ("01 05", {"n": 5})

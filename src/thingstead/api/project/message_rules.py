@@ -10,10 +10,12 @@ from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
+from thingstead.model.message_rules.action import DataAction
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, On
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.message_rules.rules import MessageRuleService
+from thingstead.services.shared.payloads import encode_message
 from thingstead.wire.common import Created, Listed
 from thingstead.wire.rules.message_rules import (
     MessageRuleInfo,
@@ -81,6 +83,7 @@ class MessageRuleTestBody(msgspec.Struct, frozen=True, kw_only=True):
     attributes: Annotated[dict[str, Any], Meta(description="The attributes of a report to test.")] | None = None
     method: Annotated[str, Meta(description="The method of an event to test.")] | None = None
     params: Annotated[dict[str, Any], Meta(description="The parameters of an event to test.")] | None = None
+    data: DataAction | None = None
 
 
 def _shown(rule: MessageRule, rules: MessageRuleService) -> MessageRuleInfo:
@@ -173,21 +176,24 @@ async def trace(call: ApiCall) -> MessageRuleTrace:
 
 
 async def test_run(call: ApiCall) -> MessageRuleTest:
-    """Evaluates a rule on a message (`attributes`, or `method` and `params`), or on the last messages of a device: its
-    current attributes as one report, its last 10 events, or its last 10 pieces of custom data. Nothing is stored or
-    sent."""
+    """Evaluates a rule on a message (`attributes`, `method` and `params`, or `data`), or on the last messages of a
+    device: its current attributes as one report, its last 10 events, or its last 10 pieces of custom data, of which the
+    first 1,024 bytes are known. Functions are called; nothing is stored or sent."""
     body: MessageRuleTestBody = call.body
     if (body.rule is None) is (body.rule_id is None):
         raise InvalidInput.field("rule", "rule_or_rule_id")
-    values = body.attributes
+    values, data, identifier = body.attributes, None, body.method or ""
     if body.method is not None:
         values = body.params or {}
+    if body.data is not None:
+        data, identifier = encode_message(body.data.format, body.data.body), body.data.identifier
     return await call.platform.message_rule_test.run(
         call.caller.project_id,
         body.rule if body.rule is not None else body.rule_id or "",
         body.device,
         values,
-        body.method or "",
+        identifier,
+        data,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from thingstead.errors import InvalidInput, NotFound
+from thingstead.model.device import Device
 from thingstead.services.functions.pool import FunctionPool, reads_current
 from thingstead.services.functions.results import FunctionResult
 from thingstead.services.ingest.device_context import DeviceContext
@@ -53,7 +54,7 @@ class DeviceFunctions:
             on=on,
             project=device.project_id,
             zone=await self._zone(device.project_id),
-            device=device_info(link),
+            device=device_info_of(device),
             current=current,
             identifier=identifier,
             timeout_ms=timeout_ms,
@@ -66,9 +67,8 @@ class DeviceFunctions:
             return "+00:00"
 
 
-def device_info(link: DeviceContext) -> dict[str, Any]:
+def device_info_of(device: Device) -> dict[str, Any]:
     """What a function gets from ``Cloud.getDeviceInfo()``."""
-    device = link.device
     return {
         "id": device.id,
         "name": device.name,

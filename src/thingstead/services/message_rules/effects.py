@@ -7,7 +7,6 @@ from typing import Any
 from thingstead.errors import DeviceOffline, InvalidInput, NotFound, ThingsteadError, Unavailable
 from thingstead.model.device import Device
 from thingstead.model.message_rules.action import Action, DataAction, ReportAction
-from thingstead.model.message_rules.rule import On
 from thingstead.model.message_rules.work import RuleMessage, WorkItem
 from thingstead.refusals import reason
 from thingstead.services.commands.control import ControlService
@@ -144,8 +143,3 @@ def argument_of(message: RuleMessage) -> Any:
     if message.on == "event":
         return {"method": message.identifier, "params": message.values}
     return message.values
-
-
-def argument_of_kind(on: On, values: dict[str, Any], identifier: str) -> Any:
-    """The same, of a message that is tried out."""
-    return argument_of(RuleMessage(on, values, identifier, b""))

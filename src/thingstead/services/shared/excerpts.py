@@ -1,5 +1,6 @@
 """Refusals and payloads, truncated for display."""
 
+from contextlib import suppress
 from typing import Any
 
 from thingstead.errors import FieldError
@@ -35,3 +36,11 @@ def excerpt(payload: bytes) -> str:
     if all(character.isprintable() or character in "\r\n\t" for character in text):
         return text
     return "hex:" + beginning.hex()
+
+
+def whole(shown: str) -> bytes:
+    """The payload that :func:`excerpt` shows, as far as it does."""
+    if shown.startswith("hex:"):
+        with suppress(ValueError):
+            return bytes.fromhex(shown.removeprefix("hex:"))
+    return shown.encode()

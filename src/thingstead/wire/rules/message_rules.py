@@ -91,8 +91,9 @@ class RuleTestItem(msgspec.Struct, frozen=True, kw_only=True):
     identifier: str  # of the event or stream
     holds: bool | None  # null: an attribute of the condition is missing
     outcome: str  # `acted`, or why it would not act
-    actions: list[Action]  # that would be done
-    result: dict[str, Any] | UnsetType = UNSET  # attributes that would be stored, of a rule with functions
+    actions: list[Action]  # that would be done; functions are replaced by what they lead to
+    result: dict[str, Any] | UnsetType = UNSET  # attributes that would be stored, of a rule that changes messages
+    sent: str | UnsetType = UNSET  # bytes that would be sent in place of a push, in hex
     detail: str = ""  # why a function failed
     logs: list[str] = []  # of the console of the functions
 
