@@ -42,6 +42,35 @@ def ask(store: SqlStore, sql: str, parameters: Sequence[Any] = ()) -> list[tuple
         return connection.execute(sql, parameters).fetchall()
 
 
+@contextmanager
+def held_writes(store: SqlStore) -> Iterator[None]:
+    """Inside the block no commit can end; what is committed can be read."""
+    with connection_to(store) as connection:
+        if isinstance(store, SqliteStore):
+            connection.execute("BEGIN IMMEDIATE")
+        else:
+            connection.execute("BEGIN")
+            names = [
+                name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+            ]
+            connection.execute(f"LOCK TABLE {', '.join(names)} IN SHARE MODE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def without_table(store: SqlStore, name: str) -> Iterator[None]:
+    """Inside the block whatever needs a table fails."""
+    with connection_to(store) as connection:
+        connection.execute(f"ALTER TABLE {name} RENAME TO gone")
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER TABLE gone RENAME TO {name}")
+
+
 async def open_store(path: Path, clock: Clock) -> SqliteStore:
     """Opens the file. A new one begins as a copy, because running every migration takes longer than most tests.
 

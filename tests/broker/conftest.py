@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import json
 import socket
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from tests.stores import open_store
+from tests.stores import held_writes, open_store
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
@@ -216,12 +215,8 @@ class House:
     @contextlib.contextmanager
     def held_writes(self) -> Iterator[None]:
         """Inside the block no commit can end."""
-        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            finally:
-                connection.execute("ROLLBACK")
+        with held_writes(self.store):
+            yield
 
 
 @pytest.fixture

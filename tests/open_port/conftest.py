@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from tests.broker.conftest import P, Peer
-from tests.stores import open_store
+from tests.stores import held_writes, open_store
 from thingstead.broker.broker import MqttBroker
 from thingstead.broker.net.listening import Port
 from thingstead.bus.local import LocalBus
@@ -27,6 +27,7 @@ from thingstead.mqtt.reasons import ReasonCode
 from thingstead.mqtt.subscription_packets import Suback, Subscribe, SubscriptionRequest, Unsuback, Unsubscribe
 from thingstead.server.platforms import build_platform
 from thingstead.services.platform import Platform
+from thingstead.storage.postgres.store import PostgresStore
 from thingstead.storage.sqlite.store import SqliteStore
 
 V3_1, V3_1_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V3_1_1, ProtocolVersion.V5
@@ -170,6 +171,11 @@ class Broker:
     async def crash(self, ms: int = 0) -> None:
         """The server is gone; so much later another one begins, with what was on disk at this instant."""
         self._lives += 1
+        if isinstance(self.store, PostgresStore):
+            self.store.abandon("it crashed")
+            self.clock.advance(ms)
+            await self.open()
+            return
         after = self.path.with_name(f"{self._lives}.db")
         with contextlib.closing(sqlite3.connect(self.path)) as connection:
             connection.execute("BEGIN IMMEDIATE")  # nothing is written meanwhile
@@ -248,10 +254,8 @@ class Broker:
     @contextlib.contextmanager
     def held_writes(self) -> Iterator[None]:
         """Inside the block no commit can end."""
-        with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with held_writes(self.store):
             yield
-            connection.execute("ROLLBACK")
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """What an acknowledgement promises is on disk; what cannot be kept is not acknowledged."""
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from tests.open_port.conftest import V5, Broker, Client
+from tests.stores import ask, without_table
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq, Pingresp, Will
 from thingstead.mqtt.decoder import Packet
 from thingstead.mqtt.properties import Property
@@ -16,9 +14,8 @@ from thingstead.refusals import reason
 
 
 def rows(broker: Broker, table: str) -> int:
-    with closing(sqlite3.connect(broker.path)) as connection:
-        count: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        return count
+    [(count,)] = ask(broker.store, f"SELECT count(*) FROM {table}")
+    return int(count)
 
 
 async def expect_after_commit(
@@ -91,12 +88,10 @@ async def test_what_cannot_be_committed_is_not_acknowledged_and_not_delivered(br
     kept = await broker.connect("kept", expiry_s=60)
     await kept.listen("a", qos=2)
     publisher = await broker.connect("publisher", expiry_s=60)
-    with closing(sqlite3.connect(broker.path)) as connection:
-        connection.execute("ALTER TABLE mqtt_queue RENAME TO gone")
+    with without_table(broker.store, "mqtt_queue"):
         publisher.send(Publish("a", b"x", qos, 1))
         assert (await publisher.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
         await kept.receive_nothing()
-        connection.execute("ALTER TABLE gone RENAME TO mqtt_queue")
     publisher = await broker.resume("publisher")
     publisher.send(Publish("a", b"x", qos, 1, dup=True))
     assert await publisher.answer(Puback if qos == 1 else Pubrec, 1) == ReasonCode.SUCCESS
@@ -110,14 +105,12 @@ async def test_a_session_that_cannot_be_kept_is_not_begun(broker: Broker) -> Non
     watcher = await broker.connect("watcher")
     await watcher.listen("wills")
     client = await broker.client()
-    with closing(sqlite3.connect(broker.path)) as connection:
-        connection.execute("ALTER TABLE mqtt_sessions RENAME TO gone")
+    with without_table(broker.store, "mqtt_sessions"):
         expiry = {Property.SESSION_EXPIRY_INTERVAL: 60}
         client.send(Connect(V5, "client", will=Will("wills", b"lost"), properties=expiry))
         assert (await client.receive(Connack)).reason_code is ReasonCode.SERVER_UNAVAILABLE
         await broker.settle()
         await watcher.receive_nothing()
-        connection.execute("ALTER TABLE gone RENAME TO mqtt_sessions")
     client = await broker.connect("client", expiry_s=60, clean_start=False)
     assert not client.connack.session_present
     await client.listen("a", qos=1)
@@ -150,11 +143,9 @@ async def test_a_pubrec_that_cannot_be_kept_is_asked_for_again(broker: Broker) -
     await client.listen("a", qos=2)
     await (await broker.connect()).publish("a", b"x", 2)
     first = await client.receive(Publish)
-    with closing(sqlite3.connect(broker.path)) as connection:
-        connection.execute("ALTER TABLE mqtt_queue RENAME TO gone")
+    with without_table(broker.store, "mqtt_queue"):
         client.send(Pubrec(first.packet_id))
         assert (await client.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
-        connection.execute("ALTER TABLE gone RENAME TO mqtt_queue")
     await broker.settle()
     client = await broker.resume("client")
     again = await client.message()
@@ -166,12 +157,10 @@ async def test_a_retained_message_that_cannot_be_kept_leaves_the_one_before(brok
     publisher = await broker.connect()
     await publisher.publish("a", b"old", 1, retain=True)
     for payload in (b"new", b""):
-        with closing(sqlite3.connect(broker.path)) as connection:
-            connection.execute("ALTER TABLE mqtt_retained RENAME TO gone")
+        with without_table(broker.store, "mqtt_retained"):
             publisher = await broker.connect()
             publisher.send(*(Publish("a", payload * number, 1, number, True) for number in (1, 2)))
             assert (await publisher.receive(Disconnect)).reason_code is ReasonCode.SERVER_BUSY
-            connection.execute("ALTER TABLE gone RENAME TO mqtt_retained")
         await broker.settle()
         client = await broker.connect()
         await client.listen("a", qos=1)

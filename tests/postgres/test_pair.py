@@ -63,6 +63,28 @@ async def test_one_of_two_nodes_is_active_and_the_other_follows_when_it_ends(pai
     assert len(pair.credentials) == 1
 
 
+async def test_a_node_packs_its_log_before_it_hands_over(pair: Pair) -> None:
+    first = await active(await pair.start("first"))
+    [credentials] = pair.credentials
+
+    def report() -> None:
+        with ProjectApi(f"http://127.0.0.1:{first.http_port}", credentials) as api:
+            device = api.create_device()
+            for number in range(50):
+                api.call("PUT", f"/control/device/{device.device_id}/attributes", json={"n": number})
+
+    def unpacked() -> int:
+        with psycopg.connect(pair.database) as connection:
+            row = connection.execute("SELECT count(*) FROM report_log").fetchone()
+            assert row is not None
+            return int(row[0])
+
+    await asyncio.to_thread(report)
+    assert unpacked() >= 50
+    await pair.end("first")
+    assert unpacked() < 10
+
+
 async def test_a_node_that_lost_its_place_breaks_its_connections_and_one_node_is_active_again(pair: Pair) -> None:
     first = await active(await pair.start("first"))
     second = await pair.start("second")

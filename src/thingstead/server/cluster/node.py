@@ -40,6 +40,7 @@ T = TypeVar("T")
 
 ACTIVE_KINDS = ("mqtt", "mqtts", "open", "tcp", "tcps")  # of ports that listen on the active node alone
 HANDOVER_TIMEOUT_S = 0.3  # at the end of an activity: for answers under way, and for clients to read their last packets
+SETTLE_TIMEOUT_S = 10.0  # before a hand-over, while it still serves: for packing what the next node would have to read
 RETRY_S, RETRIES_S = 1.0, 5.0  # after an activity that could not begin: at first, and at most
 
 
@@ -49,6 +50,10 @@ class NodeStore(Store, Protocol):
     def abandon(self, why: str) -> None:
         """Fails whatever waits and whatever is asked for later with Unavailable, at once; the node is not active any
         more."""
+        ...
+
+    async def settle_log(self, timeout_s: float) -> None:
+        """Packs what is in the log, so that the node that follows has little to read; for at most so long."""
         ...
 
 
@@ -187,6 +192,10 @@ class Node:
         try:
             watched = (keeping, running, stopping, activity.fenced)
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done() and self.active.is_set() and activity.store is not None:
+                settling = loop.create_task(activity.store.settle_log(SETTLE_TIMEOUT_S))
+                await asyncio.wait((settling, keeping, running, activity.fenced), return_when=asyncio.FIRST_COMPLETED)
+                settling.cancel()
             self.front.retire()
             self.http.make_websocket = None
             self.active.clear()

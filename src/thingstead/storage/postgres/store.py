@@ -32,6 +32,7 @@ class PostgresStore(SqlStore):
         self._database = database
         self._watch = Repeating("the database", self._look, PROBE_INTERVAL_S)
         self._upkeep = upkeep.Upkeep()
+        self._settling: asyncio.Future[None] | None = None
         self._upkeep_watch = Repeating("upkeep of the database", self._look_at_upkeep, UPKEEP_INTERVAL_S, at_start=True)
 
     @classmethod
@@ -75,6 +76,20 @@ class PostgresStore(SqlStore):
         """Fails every waiting and later read and write at once: this node is not active any more."""
         self._database.abandon(why)
 
+    async def settle_log(self, timeout_s: float) -> None:
+        """Packs what is in the log, so that the node that follows has little to read, and ends what runs behind the
+        reports, so that closing waits for nothing. Reports go on meanwhile. Returns after ``timeout_s`` at the latest.
+        """
+        self._settling = settling = asyncio.ensure_future(self._settle_log())
+        await asyncio.wait([settling], timeout=timeout_s)
+
+    async def _settle_log(self) -> None:
+        packer = self.history.packer
+        await packer.task.attempt()
+        await packer.close()
+        await self._database.read_for_packing(lambda connection: None)  # behind what was interrupted
+        await self._database.write(lambda connection: None)
+
     async def _look(self) -> None:
         if self._database.trouble() is not None:
             await self._database.probe()
@@ -98,6 +113,9 @@ class PostgresStore(SqlStore):
         """Commits accepted writes, then closes the connections. A database that does not answer is not waited for."""
         await self._watch.close()
         await self._upkeep_watch.close()
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)
         closing = asyncio.ensure_future(super().close())
         await asyncio.wait([closing], timeout=CLOSE_TIMEOUT_S)
         if not closing.done():
