@@ -42,6 +42,15 @@ def ask(store: SqlStore, sql: str, parameters: Sequence[Any] = ()) -> list[tuple
         return connection.execute(sql, parameters).fetchall()
 
 
+def written(store: SqlStore) -> bytes:
+    """Everything that is stored: the files, or the rows of every table."""
+    if isinstance(store, SqliteStore):
+        return b"".join(path.read_bytes() for path in store.path.parent.glob(f"{store.path.name}*"))
+    tables = ask(store, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    rows = [row for (table,) in tables for row in ask(store, f"SELECT * FROM {table}")]
+    return b"\n".join(value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row)
+
+
 @contextmanager
 def held_writes(store: SqlStore) -> Iterator[None]:
     """Inside the block no commit can end; what is committed can be read."""

@@ -28,6 +28,7 @@ from thingstead.mqtt.subscription_packets import Suback, Subscribe, Subscription
 from thingstead.server.platforms import build_platform
 from thingstead.services.platform import Platform
 from thingstead.storage.postgres.store import PostgresStore
+from thingstead.storage.sql.store import SqlStore
 from thingstead.storage.sqlite.store import SqliteStore
 
 V3_1, V3_1_1, V5 = ProtocolVersion.V3_1, ProtocolVersion.V3_1_1, ProtocolVersion.V5
@@ -171,8 +172,9 @@ class Broker:
     async def crash(self, ms: int = 0) -> None:
         """The server is gone; so much later another one begins, with what was on disk at this instant."""
         self._lives += 1
-        if isinstance(self.store, PostgresStore):
-            self.store.abandon("it crashed")
+        store: SqlStore = self.store
+        if isinstance(store, PostgresStore):
+            store.abandon("it crashed")
             self.clock.advance(ms)
             await self.open()
             return

@@ -388,6 +388,6 @@ async def test_a_change_without_a_caller_is_told_but_leaves_no_row(tenant: Tenan
 async def test_a_change_whose_row_cannot_be_written_is_not_made(tenant: Tenant, house: House) -> None:
     database = house.store.projects._access.database
     await database.write(lambda connection: connection.execute("ALTER TABLE audit_logs RENAME TO gone") and None)
-    assert (await tenant.admin("POST", "device", {"name": "pump"}))["errcode"] == 500
+    assert (await tenant.admin("POST", "device", {"name": "pump"}))["errcode"] in (500, 503)
     await database.write(lambda connection: connection.execute("ALTER TABLE gone RENAME TO audit_logs") and None)
     assert (await tenant.info("GET", "devices"))["total"] == 0

@@ -1,8 +1,6 @@
 """Sessions of people in browsers: what begins one, what it opens, and from which pages it counts."""
 
 import hashlib
-import sqlite3
-from contextlib import closing
 from http.cookies import SimpleCookie
 
 import httpx
@@ -11,6 +9,7 @@ from structlog.testing import capture_logs
 
 from tests.api.accounts.conftest import ORIGIN, PAGE, PASSWORD, SESSION, Browser, Connect, Open, Tenant
 from tests.api.registry.house import House
+from tests.stores import ask, written
 from thingstead.api.app import create_app
 from thingstead.config import ApiSettings
 from thingstead.services.accounts import browser_sessions
@@ -68,14 +67,9 @@ async def test_over_tls_the_cookie_is_for_this_host_and_tls_alone(tenant: Tenant
 
 async def test_what_is_kept_of_a_session_opens_nothing(person: Browser, tenant: Tenant, house: House) -> None:
     hashed = hashlib.sha256(person.secret.encode()).digest()
-    with closing(sqlite3.connect(house.path)) as connection:
-        [row] = connection.execute("SELECT * FROM browser_sessions").fetchall()
+    [row] = ask(house.store, "SELECT * FROM browser_sessions")
     assert hashed in row
-    assert person.secret not in str(row)
-    assert (
-        person.secret.encode()
-        not in house.path.read_bytes() + house.path.with_name(f"{house.path.name}-wal").read_bytes()
-    )
+    assert person.secret.encode() not in written(house.store)
 
 
 async def test_a_wrong_log_in_is_refused_without_saying_what_is_wrong(tenant: Tenant, browser: Open) -> None:
