@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
+
+import msgspec
 
 from thingstead.errors import FieldError
 from thingstead.modbus import requests
@@ -13,6 +16,7 @@ from thingstead.model.modbus.tables import ModbusTables, Register, RegisterGroup
 from thingstead.refusals import reason
 
 MAX_DECIMALS = 12  # beyond that, binary fractions are the more exact ones
+COMPILED_KEPT = 1_000  # tables, of all types
 
 Read = Callable[[bytes], Any]  # the bytes of an answer → value; raises Unreadable
 Values = tuple[dict[str, Any], list[FieldError]]
@@ -89,8 +93,17 @@ class CompiledModbus:
 
 
 def compiled_modbus(tables: ModbusTables) -> CompiledModbus | None:
-    """The compiled tables; None if there are none."""
-    return CompiledModbus(tables) if tables.streams else None
+    """The compiled tables, the same object for equal ones; None if there are none."""
+    return _compiled(_encode(tables)) if tables.streams else None
+
+
+@lru_cache(maxsize=COMPILED_KEPT)
+def _compiled(encoded: bytes) -> CompiledModbus:
+    return CompiledModbus(_decode(encoded))
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(ModbusTables).decode
 
 
 def _read_of(group: RegisterGroup, register: Register) -> Read:
