@@ -173,6 +173,25 @@ CATALOG: dict[str, MetricInfo] = {
         ),
         MetricInfo("thingstead_message_rule_reports_held", "gauge", "Reports that wait for functions."),
         MetricInfo("thingstead_message_rule_reports_held_bytes", "gauge", "Bytes of these reports."),
+        MetricInfo(
+            "thingstead_modbus_frames_total",
+            "counter",
+            "Modbus frames from and to devices, by their result.",
+            ("outcome",),
+        ),
+        MetricInfo(
+            "thingstead_modbus_devices_polled", "gauge", "Connected devices that the server sends Modbus requests to."
+        ),
+        MetricInfo(
+            "thingstead_modbus_devices_left_out_total",
+            "counter",
+            "Devices that are not polled because their project has too many.",
+        ),
+        MetricInfo(
+            "thingstead_modbus_polls_put_off_total",
+            "counter",
+            "Polls put off because their project has too many in a second.",
+        ),
         MetricInfo("thingstead_alarm_rules", "gauge", "Enabled alarm rules."),
         MetricInfo(
             "thingstead_alarm_rules_failing", "gauge", "Enabled rules that cannot be evaluated on at least one device."

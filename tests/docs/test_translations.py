@@ -16,6 +16,7 @@ TRANSLATED = {
     "device-http.md",
     "device.md",
     "install.md",
+    "modbus.md",
     "operating.md",
     "tasks.md",
 }

@@ -19,6 +19,7 @@ from thingstead.services.alarms.scheduler import AlarmScheduler
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ingest.ingest import IngestService
 from thingstead.services.ingest.streams import StreamService
+from thingstead.services.modbus.streams import ModbusStreams
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.registry.devices import DeviceService
@@ -45,7 +46,8 @@ class Workshop:
         self.logs = DeviceLogService(store, clock, MessageTrace(bus, clock))
         self.control = ControlService(store, bus, clock, self.ingest, self.logs)
         self.presence = PresenceService(store, bus, clock, self.logs, "node1")
-        self.streams = StreamService(store, bus, clock, self.ingest, self.logs)
+        self.modbus = ModbusStreams(clock)
+        self.streams = StreamService(store, bus, clock, self.ingest, self.logs, self.modbus)
         self.devices = DeviceService(store, bus, clock)
         self.registration = RegistrationService(store, bus, clock, self.devices)
         self.sub_devices = SubDeviceService(

@@ -21,6 +21,7 @@ from thingstead.client.project import (
     logs,
     many,
     message_rules,
+    modbus,
     notify_groups,
     scoped_tokens,
     tasks,
@@ -330,6 +331,15 @@ class TasksCalls(CallGroup[Runner]):
     preview = _One(tasks.preview)
 
 
+class ModbusCalls(CallGroup[Runner]):
+    """Modbus registers of device types."""
+
+    read = _One(modbus.read)
+    put = _One(modbus.put)
+    of_device = _One(modbus.of_device)
+    try_table = _One(modbus.try_table)
+
+
 class NotifyGroupsCalls(CallGroup[Runner]):
     """Notification groups."""
 
@@ -367,6 +377,7 @@ class CallGroups(Generic[Runner]):
         self.logs: LogsCalls[Runner] = LogsCalls(runner)
         self.many: ManyCalls[Runner] = ManyCalls(runner)
         self.message_rules: MessageRulesCalls[Runner] = MessageRulesCalls(runner)
+        self.modbus: ModbusCalls[Runner] = ModbusCalls(runner)
         self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
         self.scoped_tokens: ScopedTokensCalls[Runner] = ScopedTokensCalls(runner)
         self.tasks: TasksCalls[Runner] = TasksCalls(runner)

@@ -15,6 +15,7 @@ from thingstead.config.settings import (
     AppSettings,
     ClusterSettings,
     FunctionSettings,
+    ModbusSettings,
     MqttSettings,
     NotifySettings,
     PublicSettings,
@@ -122,6 +123,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     cluster: ClusterSettings = ClusterSettings()
     functions: FunctionSettings = FunctionSettings()
     tasks: TaskSettings = TaskSettings()
+    modbus: ModbusSettings = ModbusSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property

@@ -78,6 +78,7 @@ class DataSent(BusMessage, frozen=True):
     device_id: str
     identifier: str
     payload: bytes
+    transient: bool = False  # of use now alone: it never waits in a session
 
 
 class SubDeviceAdded(BusMessage, frozen=True):

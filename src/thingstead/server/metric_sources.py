@@ -10,6 +10,7 @@ from thingstead.errors import Unavailable
 from thingstead.metrics import Metrics
 from thingstead.mqtt.budget import Budget
 from thingstead.services.functions.pool import FunctionPool
+from thingstead.services.modbus.polling import ModbusPolls
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
@@ -34,6 +35,7 @@ def read_metric_sources(
     _read_functions(metrics, platform.functions)
     _read_tasks(metrics, platform)
     _read_message_rules(metrics, platform)
+    _read_modbus(metrics, platform.modbus_polls)
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_node_active", lambda: 1)
@@ -138,6 +140,14 @@ def _read_message_rules(metrics: Metrics, platform: Platform) -> None:
     metrics.read("thingstead_message_rule_work_broken_total", lambda: runner.broken)
     metrics.read("thingstead_message_rule_reports_held", lambda: held.count)
     metrics.read("thingstead_message_rule_reports_held_bytes", lambda: held.size_bytes)
+
+
+def _read_modbus(metrics: Metrics, polls: ModbusPolls) -> None:
+    frames = polls.streams.frames
+    metrics.read("thingstead_modbus_frames_total", lambda: {(outcome,): n for outcome, n in frames.items()})
+    metrics.read("thingstead_modbus_devices_polled", lambda: polls.devices)
+    metrics.read("thingstead_modbus_devices_left_out_total", lambda: polls.over)
+    metrics.read("thingstead_modbus_polls_put_off_total", lambda: polls.left_out)
 
 
 def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:

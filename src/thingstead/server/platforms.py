@@ -45,6 +45,9 @@ from thingstead.services.message_rules.outcomes import RuleOutcomes
 from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.services.message_rules.test_run import MessageRuleTestService
+from thingstead.services.modbus.insight import ModbusInsight
+from thingstead.services.modbus.polling import ModbusPolls
+from thingstead.services.modbus.streams import ModbusStreams
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.dispatch import NotifyDispatcher
@@ -93,7 +96,8 @@ def build_platform(
     functions = FunctionPool(config.functions)
     ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions, logs)
     control = ControlService(store, bus, clock, ingest, logs)
-    streams = StreamService(store, bus, clock, ingest, logs)
+    modbus = ModbusStreams(clock)
+    streams = StreamService(store, bus, clock, ingest, logs, modbus)
     effects = Effects(store, ingest, control, streams)
     runner = RuleRunner(store, clock, ingest.triggers, effects)
     turns = PartTurns(clock)
@@ -140,6 +144,8 @@ def build_platform(
         message_rules=message_rules,
         message_rule_test=MessageRuleTestService(store, clock, message_rules, functions),
         tasks=TaskService(store, clock, scheduler, functions),
+        modbus=ModbusInsight(store, modbus),
+        modbus_polls=ModbusPolls(store, bus, clock, logs, modbus, config.modbus),
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),
@@ -201,6 +207,7 @@ async def close_services(platform: Platform) -> None:
     await within("jobs", platform.jobs.close)
     await within("tasks", platform.tasks.scheduler.close)
     await within("message rules", platform.message_rules.close)
+    await within("modbus", platform.modbus_polls.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)
     await within("functions", platform.functions.close)

@@ -70,6 +70,7 @@ async def open_running(
         removal.start()
         await platform.alarms.engine.start()
         await platform.message_rules.start()
+        await platform.modbus_polls.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         platform.jobs.start()

@@ -30,6 +30,8 @@ from thingstead.services.ingest.streams import StreamService
 from thingstead.services.jobs.jobs import JobService
 from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.services.message_rules.test_run import MessageRuleTestService
+from thingstead.services.modbus.insight import ModbusInsight
+from thingstead.services.modbus.polling import ModbusPolls
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.notify import NotifyService
@@ -78,6 +80,8 @@ class Platform:
     message_rules: MessageRuleService
     message_rule_test: MessageRuleTestService
     tasks: TaskService
+    modbus: ModbusInsight
+    modbus_polls: ModbusPolls
     notify: NotifyService
     device_logs: DeviceLogService
     message_log: MessageLogService

@@ -17,6 +17,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.device_type import DeviceType
+from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Administrator, Application, Project
 
 
@@ -204,6 +205,10 @@ class DeviceTypeStore(Protocol):
 
     async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
         """``conn_type`` by id, for those of these types that the project has."""
+        ...
+
+    async def with_modbus(self) -> list[tuple[str, ModbusTables]]:
+        """Types of all projects that have tables of Modbus registers, with these."""
         ...
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None: ...

@@ -61,6 +61,7 @@ async def set_up_devices(story: Story, house: House) -> str:
     await story.does("POST", "scoped_token", {"types": [type_id], "topics": ["alarm"]}, row="scoped_token create")
     functions = {"attributes": [{"identifier": "t", "data_type": "number"}]}
     await story.does("PUT", f"{kind}/functions", {"functions": functions}, row="device_type update")
+    await story.does("PUT", f"{kind}/modbus", {"streams": [{"identifier": "port"}]}, row="device_type update")
     await story.does("PUT", f"{kind}/tags", {"tags": {"a": "b"}}, row="device_type update")
     await story.does("POST", f"{kind}/tags_remove", {"keys": ["a"]}, row="device_type update")
     device_id = (await story.does("POST", "device", {"name": "p1"}, row="device create"))["id"]

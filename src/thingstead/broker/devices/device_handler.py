@@ -312,16 +312,17 @@ class DeviceHandler(HandlerBase):
 
     def data(self, message: DataSent) -> None:
         """Sends ``data/<identifier>/set`` with the bytes unchanged."""
-        self.send(f"data/{message.identifier}/set", message.payload)
+        self.send(f"data/{message.identifier}/set", message.payload, most_qos=0 if message.transient else PUSH_QOS)
 
-    def send(self, topic: str, payload: bytes, below: DeviceContext | None = None) -> None:
+    def send(self, topic: str, payload: bytes, below: DeviceContext | None = None, most_qos: int = PUSH_QOS) -> None:
         """Sends a message to the device if it is subscribed, now or when its window allows.
 
         Args:
             below: the sub-device that the message is for.
+            most_qos: 0: it is not kept for a device that does not receive it now.
         """
         grant = self._subscriptions.grant(topic)
-        qos = 0 if grant is None else min(grant.qos, PUSH_QOS)
+        qos = 0 if grant is None else min(grant.qos, most_qos)
         publish = Publish(topic, payload, qos)
         traced = self._trace.down(publish, below or self._link)
         if grant is None:

@@ -27,6 +27,7 @@ from thingstead.services.diagnosis.live_connections import LiveConnection
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import Outcome
 from thingstead.services.presence.sub_presence import SubDeviceState
+from thingstead.services.shared.device_logs import PARTS_REFUSED
 from thingstead.services.shared.message_trace import Traced, TraceOutcome
 
 log = structlog.get_logger("thingstead.broker")
@@ -214,6 +215,8 @@ class TcpClient(ClientConnection):
         except Unavailable:
             self.finish("the message cannot be stored now")
             return
+        if outcome.refused:
+            platform.device_logs.rejected(link.device, f"data/{stream}", PARTS_REFUSED, outcome.refused, data)
         if outcome.commit is not None:
             self._unkept += 1
             outcome.commit.on_done(self._kept)

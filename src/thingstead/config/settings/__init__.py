@@ -6,6 +6,7 @@ from thingstead.config.settings.cluster import ClusterSettings
 from thingstead.config.settings.declaring import about
 from thingstead.config.settings.functions import FunctionSettings
 from thingstead.config.settings.http import ApiSettings
+from thingstead.config.settings.modbus import ModbusSettings
 from thingstead.config.settings.mqtt import MqttSettings
 from thingstead.config.settings.notify import NotifySettings
 from thingstead.config.settings.public import PublicSettings
@@ -20,6 +21,7 @@ __all__ = [
     "AppSettings",
     "ClusterSettings",
     "FunctionSettings",
+    "ModbusSettings",
     "MqttSettings",
     "NotifySettings",
     "PublicSettings",

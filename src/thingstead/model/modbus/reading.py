@@ -32,7 +32,7 @@ class SentRequest(NamedTuple):
 
 
 class UsedFrame(NamedTuple):
-    """What a frame came to. ``why`` is None if it was used, or is no answer."""
+    """A frame, with what was read. ``why`` is None if it was used, or is no answer."""
 
     frame: Frame
     group: CompiledGroup | None
@@ -43,19 +43,23 @@ class UsedFrame(NamedTuple):
 
 
 class PayloadReading(NamedTuple):
-    """What a payload came to. ``rest`` may be the beginning of a frame."""
+    """A payload, read. ``rest`` may be the beginning of a frame."""
 
     frames: list[UsedFrame]
     noise: list[tuple[int, bytes]]
     rest: bytes
     sent: SentRequest | None  # still without an answer
 
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """All attributes; of those that several frames contain, the last value."""
-        found: dict[str, Any] = {}
+    def reports(self) -> list[dict[str, Any]]:
+        """The attributes as reports: frames with different attributes are one."""
+        found: list[dict[str, Any]] = []
         for used in self.frames:
-            found.update(used.attributes)
+            if not used.attributes:
+                continue
+            if found and found[-1].keys().isdisjoint(used.attributes):
+                found[-1].update(used.attributes)
+            else:
+                found.append(dict(used.attributes))
         return found
 
     def refused(self) -> list[FieldError]:

@@ -71,11 +71,9 @@ def _check_table(table: StreamTable, where: str, problems: Problems) -> None:
 def _check_group(group: RegisterGroup, where: str, problems: Problems) -> None:
     problems.text(f"{where}.name", group.name, limits.NAME_LENGTH)
     _between(problems, f"{where}.unit_id", group.unit_id, 0, UNIT_ID)
-    _between(problems, f"{where}.address", group.address, 0, ADDRESS)
-    if _between(
-        problems, f"{where}.count", group.count, 1, MAX_BITS if group.function in READS_BITS else MAX_REGISTERS
-    ):
-        _between(problems, f"{where}.count", group.count, 1, max(1, ADDRESS + 1 - group.address))
+    most = MAX_BITS if group.function in READS_BITS else MAX_REGISTERS
+    if _between(problems, f"{where}.address", group.address, 0, ADDRESS):
+        _between(problems, f"{where}.count", group.count, 1, min(most, ADDRESS + 1 - group.address))
     if group.interval_ms != 0:
         _between(problems, f"{where}.interval_ms", group.interval_ms, INTERVAL_LEAST_MS, INTERVAL_MS)
     problems.count(f"{where}.registers", group.registers, REGISTERS_COUNT)

@@ -14,6 +14,7 @@ from thingstead.model.console.message_stat import MessageTally
 from thingstead.model.device import Device
 from thingstead.model.device_type import ConnType
 from thingstead.model.messages import DeviceChanged, DeviceTypeChanged
+from thingstead.model.modbus.compiled import CompiledModbus, compiled_modbus
 from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
@@ -31,11 +32,14 @@ RECENT_TYPES = 1_000  # cached definitions that no connection uses
 class TypeDefinition:
     """The compiled definition of one device type; shared by its devices, and replaced when it changes."""
 
-    __slots__ = ("__weakref__", "compiled", "conn_type")
+    __slots__ = ("__weakref__", "compiled", "conn_type", "modbus")
 
-    def __init__(self, compiled: CompiledFunctions, conn_type: ConnType = "1") -> None:
+    def __init__(
+        self, compiled: CompiledFunctions, conn_type: ConnType = "1", modbus: CompiledModbus | None = None
+    ) -> None:
         self.compiled = compiled
         self.conn_type = conn_type
+        self.modbus = modbus  # None: the type has no tables of registers
 
 
 WITHOUT_TYPE = TypeDefinition(UNDEFINED)
@@ -108,6 +112,10 @@ class DeviceContexts:
                 self._refresh(partial(self._refresh_device, device.id))
         return link
 
+    def cached(self, device_id: str) -> DeviceContext | None:
+        """The context of a device, if it is in memory."""
+        return self._links.get(device_id)
+
     async def close(self) -> None:
         """Ends the subscriptions and running refreshes."""
         for subscription in self._subscriptions:
@@ -140,7 +148,9 @@ class DeviceContexts:
             definition = self._types.get(device.type_id)
             if definition is None:
                 definition = self._types[device.type_id] = TypeDefinition(
-                    CompiledFunctions(device_type.functions), device_type.conn_type
+                    CompiledFunctions(device_type.functions),
+                    device_type.conn_type,
+                    compiled_modbus(device_type.modbus),
                 )
         self._recent_types.append(definition)
         return definition
@@ -186,3 +196,4 @@ class DeviceContexts:
             return
         definition.compiled = CompiledFunctions(device_type.functions)
         definition.conn_type = device_type.conn_type
+        definition.modbus = compiled_modbus(device_type.modbus)

@@ -5,23 +5,35 @@ from thingstead.clock import Clock
 from thingstead.errors import DeviceOffline, InvalidInput
 from thingstead.model.device import Device
 from thingstead.model.messages import DataReported, DataSent
+from thingstead.model.modbus.compiled import CompiledStream
 from thingstead.model.streams import format_problem
 from thingstead.model.values.checking import valid_identifier
 from thingstead.services.audit.audit import note_control
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService, Outcome
-from thingstead.services.shared.commits import settled
+from thingstead.services.modbus.streams import ModbusStreams
+from thingstead.services.shared.commits import both, settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.storage.base import Commit, Store
 
 MAX_DATA_BYTES = 256 * 1024  # of one message, up or down (wire reference §15.29)
 PUSH_MODES = ("mqtt", "tcp")
+NO_VALUES = Outcome(None, ())
 
 
 class StreamService:
     """Receives and sends custom data."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, ingest: IngestService, logs: DeviceLogService) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        clock: Clock,
+        ingest: IngestService,
+        logs: DeviceLogService,
+        modbus: ModbusStreams | None = None,
+    ) -> None:
+        self._modbus = modbus or ModbusStreams(clock)
         self._store = store
         self._bus = bus
         self._clock = clock
@@ -30,7 +42,9 @@ class StreamService:
         self.messages_accepted = 0
 
     def report(self, link: DeviceContext, identifier: str, payload: bytes) -> Outcome:
-        """Handles ``data/<identifier>``: adds it to the device's data log, and publishes it after the commit.
+        """Handles ``data/<identifier>``: adds it to the device's data log, and publishes it after the commit. If the
+        device type has a table for the stream, what it reads in the payload is a report, and the other parts of the
+        payload are refused.
 
         Raises:
             InvalidInput: the identifier is invalid, or the payload does not match the format of a defined stream.
@@ -38,9 +52,14 @@ class StreamService:
         if not valid_identifier(identifier):
             raise InvalidInput.field("identifier", "bad_identifier")
         data = bytes(payload)
-        stream = link.definition.compiled.streams.get(identifier)
-        if stream is not None and (problem := format_problem(stream.format, data)):
-            raise InvalidInput.field(identifier, problem)
+        table = None if link.definition.modbus is None else link.definition.modbus.streams.get(identifier)
+        if table is not None:
+            values = self._registers(link, table, data)
+        else:
+            values = NO_VALUES
+            stream = link.definition.compiled.streams.get(identifier)
+            if stream is not None and (problem := format_problem(stream.format, data)):
+                raise InvalidInput.field(identifier, problem)
         now = self._clock.now_ms()
         self._store.history.touch(link.device.number, "data", now, len(data))
         commit = self._logs.data(link.device, identifier, "up", data)
@@ -50,7 +69,22 @@ class StreamService:
         if self._bus.listens(DataReported):
             news = DataReported(link.device.id, identifier, data, now)
             commit.on_done(lambda error: None if error else self._bus.publish(news))
-        return Outcome(commit, ())
+        return Outcome(both(values.commit, commit), values.refused)
+
+    def _registers(self, link: DeviceContext, table: CompiledStream, data: bytes) -> Outcome:
+        """Reports what a table reads in a payload. Frames with the same attributes are reports of their own."""
+        reading = self._modbus.read(link.device, table, data)
+        refused = reading.refused()
+        commit: Commit | None = None
+        for attributes in reading.reports():
+            try:
+                outcome = self._ingest.report_values(link, attributes)
+            except InvalidInput as exc:
+                refused += exc.errors
+                continue
+            refused += outcome.refused
+            commit = both(commit, outcome.commit)
+        return Outcome(commit, tuple(refused))
 
     async def send(
         self, project_id: str, device_id: str, identifier: str, payload: bytes, push_mode: str | None = None
@@ -102,4 +136,8 @@ class StreamService:
 
     def appended(self, device: Device, identifier: str, payload: bytes) -> None:
         """Sends what was logged, over the live connection of the device."""
+        link = self._ingest.links.cached(device.id)
+        modbus = None if link is None else link.definition.modbus
+        if modbus is not None and identifier in modbus.streams:
+            self._modbus.sent(device, modbus.streams[identifier], payload)
         self._bus.publish(DataSent(device.project_id, device.id, identifier, payload))

@@ -1,4 +1,4 @@
-"""Requests that the server sends to Modbus devices over their streams: polls at intervals, and writes of pushed attributes.
+"""Requests that the server sends to Modbus devices: polls at intervals, and writes of pushed attributes.
 
 A stream has one request under way. Its answer, or the end of its time, lets the next one go. What is due later is kept
 in memory alone: after a restart it begins again when the device connects.
@@ -309,7 +309,9 @@ class ModbusPolls:
         return min((group.due_s for group in state.groups if group.group.interval_ms), default=None)
 
     def _poll(self, state: StreamState, now_s: float) -> None:
-        group = min((each for each in state.groups if each.group.interval_ms), key=lambda each: each.due_s, default=None)
+        group = min(
+            (each for each in state.groups if each.group.interval_ms), key=lambda each: each.due_s, default=None
+        )
         if group is None or group.due_s > now_s:
             return
         wait_s = self._pace.wait_s(state.device.project_id)
@@ -369,7 +371,9 @@ class ModbusPolls:
             topic = f"data/{state.table.identifier}/set"
             self._logs.rejected(state.device, topic, PARTS_REFUSED, errors, write.pdu)
         if used.group is not None:
-            state.groups[used.group.index].missed = 0
+            group = state.groups[used.group.index]
+            group.missed = 0
+            group.due_s = min(group.due_s, self._clock.monotonic_s() + group.group.interval_ms / 1000)
         key = (state.device.id, state.table.identifier)
         if key in self.streams.polled:
             due = self._next_due(state)

@@ -8,12 +8,14 @@ from thingstead.model.modbus.compiled import CompiledGroup, CompiledStream
 from thingstead.model.modbus.reading import SentRequest
 from thingstead.refusals import Reason
 
-ModbusOutcome = Literal["used", "unused", "exception", "request", "confirmed", "asked", "writing", "no_answer", "dropped"]
+ModbusOutcome = Literal[
+    "used", "unused", "exception", "request", "confirmed", "asked", "writing", "no_answer", "dropped"
+]
 WRITES_COUNT = 64  # of a stream that wait; one more takes the place of the oldest
 
 
 class ModbusNote(NamedTuple):
-    """A frame from or to a device, and what it came to."""
+    """A frame from or to a device, with its outcome."""
 
     ts: int  # ms
     identifier: str
@@ -36,7 +38,8 @@ class GroupState:
     """What came of the requests of a group since the device connected, or the server started."""
 
     __slots__ = (
-        "answered", "asked", "due_s", "exceptions", "group", "last_answer_at", "last_ask_at", "missed", "timed_out", "why",
+        "answered", "asked", "due_s", "exceptions", "group", "last_answer_at", "last_ask_at", "missed", "timed_out",
+        "why",
     )  # fmt: skip
 
     def __init__(self, group: CompiledGroup) -> None:

@@ -1,14 +1,15 @@
-"""Reads payloads with the tables of their device types, and keeps what they came to."""
+"""Reads payloads with the tables of their device types, and keeps their outcome."""
 
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from thingstead.clock import Clock
+from thingstead.modbus.frames import read_request_of
+from thingstead.modbus.scan import scan
 from thingstead.model.device import Device
 from thingstead.model.modbus.compiled import CompiledStream
 from thingstead.model.modbus.reading import PayloadReading, SentRequest, UsedFrame, read_payload
-from thingstead.modbus.frames import read_request_of
-from thingstead.modbus.scan import scan
 from thingstead.refusals import Reason, reason
 from thingstead.services.modbus.state import ModbusNote, ModbusOutcome, StreamState
 from thingstead.services.shared.lru import Lru
@@ -90,15 +91,20 @@ class ModbusStreams:
         return state if state is not None and state.table is table else None
 
     def note(
-        self, device: Device, identifier: str, direction: str, raw: bytes, outcome: ModbusOutcome, why: Reason | None
+        self,
+        device: Device,
+        identifier: str,
+        direction: Literal["up", "down"],
+        raw: bytes,
+        outcome: ModbusOutcome,
+        why: Reason | None,
     ) -> None:
-        """Keeps what a frame came to."""
+        """Keeps the outcome of a frame."""
         notes = self._notes.use(device.id)
         if notes is None:
             notes = deque(maxlen=NOTES_KEPT)
             self._notes.put(device.id, notes)
-        way = "up" if direction == "up" else "down"
-        notes.append(ModbusNote(self._clock.now_ms(), identifier, way, raw[:NOTED_BYTES], outcome, why))
+        notes.append(ModbusNote(self._clock.now_ms(), identifier, direction, raw[:NOTED_BYTES], outcome, why))
         self.frames[outcome] = self.frames.get(outcome, 0) + 1
 
     def notes(self, device_id: str) -> list[ModbusNote]:
@@ -119,4 +125,3 @@ class ModbusStreams:
         else:
             group.answered += 1
             group.last_answer_at = self._clock.now_ms()
-

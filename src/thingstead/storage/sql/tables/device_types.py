@@ -3,10 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
 from thingstead.model.limits import require_id
+from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.values.unicode_text import search_form
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries
@@ -29,6 +32,8 @@ DEVICE_TYPES = Layout(
     derived={"search_text": search_text},
 )
 _LISTED = DEVICE_TYPES.select.replace("functions, modbus", "'{}', '{}'")  # large, and not shown in lists
+_WITHOUT_MODBUS = ("{}", to_json(ModbusTables()))  # of a type that is older, and of others
+_decode_modbus = msgspec.json.Decoder(ModbusTables).decode
 
 
 class SqlDeviceTypes:
@@ -85,6 +90,10 @@ class SqlDeviceTypes:
     async def conn_types(self, project_id: str, type_ids: Collection[str]) -> dict[str, str]:
         sql = "SELECT id, conn_type FROM device_types WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
         return dict(await self._access.all(sql, (project_id, to_json(list(type_ids)))))
+
+    async def with_modbus(self) -> list[tuple[str, ModbusTables]]:
+        rows = await self._access.all("SELECT id, modbus FROM device_types WHERE modbus NOT IN (?, ?)", _WITHOUT_MODBUS)
+        return [(type_id, _decode_modbus(modbus)) for type_id, modbus in rows]
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: Connection) -> None:
