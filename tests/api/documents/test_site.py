@@ -31,7 +31,7 @@ FOLDER = ROOT / "src" / "thingstead" / "api" / "documents"
 APP = create_app(cast(Platform, None), ApiSettings(), lambda: None, Metrics())  # pages need no service
 SITE = Site(ENDPOINTS)
 PAGES = list(every_page(SITE))
-PAGE_BYTES = 64 << 10  # of one page, before it is compressed
+PAGE_BYTES = 96 << 10  # of one page, before it is compressed
 
 
 def html(language: str, name: str) -> str:
