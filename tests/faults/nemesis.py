@@ -17,7 +17,7 @@ from tests.postgres_server import PostgresServer
 
 QUIET_S = (1.0, 4.0)  # between two faults
 # Until a node is active again, once it can be: what is promised, and on a machine that other tests keep busy.
-PROMISED_S, BUSY_S = 12.0, 25.0
+PROMISED_S, BUSY_S = 12.0, 45.0
 SLOW_COMMIT_US = 100_000
 SKEWS_MS = (-300_000, 120_000)
 
@@ -107,7 +107,7 @@ class Nemesis:
         loop = asyncio.get_running_loop()
         healed_s = loop.time()
         try:
-            node = await self._cluster.wait_active(60)
+            node = await self._cluster.wait_active(120)
         except TimeoutError:
             self.problems.append(f"after {fault} no node became active")
             return

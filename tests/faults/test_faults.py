@@ -70,7 +70,8 @@ async def test_what_was_promised_holds_under_faults(
 ) -> None:
     seed = int(os.environ.get(FAULTS_SEED_VARIABLE) or seed_of(request.config))
     print(f"{FAULTS_SEED_VARIABLE}={seed} {SECONDS_VARIABLE}={SECONDS:g} repeats this schedule")  # noqa: T201
-    recovery_s = BUSY_S if os.environ.get(ALONE_VARIABLE) is None else PROMISED_S
+    alone = os.environ.get(ALONE_VARIABLE) is not None
+    recovery_s = PROMISED_S if alone else BUSY_S
     nemesis = Nemesis(cluster, disk, recovery_s=recovery_s)
     credentials = msgspec.json.decode(cluster.credentials_json, type=Credentials)
     plant = Plant(cluster, credentials, random.Random(seed))
@@ -85,6 +86,6 @@ async def test_what_was_promised_holds_under_faults(
     if folder := os.environ.get(FOLDER_VARIABLE):
         keep(Path(folder), cluster, run, problems)
     assert not problems, "\n".join(problems)
-    assert acknowledged > 10 * SECONDS, "the run shows little"
+    assert acknowledged > (10 if alone else 1) * SECONDS, "the run shows little"
     assert run.reads
     await asyncio.sleep(0)
