@@ -153,6 +153,16 @@ CATALOG: dict[str, MetricInfo] = {
             "counter",
             "Worker processes killed because a function did not end.",
         ),
+        MetricInfo("thingstead_forward_targets", "gauge", "Forwarding targets.", labels=("state",)),
+        MetricInfo("thingstead_forward_messages_waiting", "gauge", "Messages that wait for a forwarding target."),
+        MetricInfo("thingstead_forward_messages_waiting_bytes", "gauge", "The same in bytes."),
+        MetricInfo("thingstead_forward_messages_sent_total", "counter", "Messages that a target accepted."),
+        MetricInfo("thingstead_forward_messages_refused_total", "counter", "Messages that became dead letters."),
+        MetricInfo(
+            "thingstead_forward_messages_dropped_total",
+            "counter",
+            "Messages that were given up: they waited too long, or too many bytes waited.",
+        ),
         MetricInfo(
             "thingstead_task_instants_total",
             "counter",

@@ -116,6 +116,9 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         "message_rule_id": create(
             "message_rule", name="seen", on="event", devices=[device_id], actions=[{"set": {"seen": True}}]
         ),
+        "forward_target_id": create(
+            "forward_target", name="ERP", kinds=["event"], url={"url": "http://127.0.0.1:9/nobody"}
+        ),
         "notify_group_id": create("notify_group", name="night"),
         "alarm_id": first_alarm(f"{server.url}/api/v1/alarm_logs", headers),
     }

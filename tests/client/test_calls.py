@@ -16,6 +16,7 @@ from thingstead.api.project.routes import ENDPOINTS
 from thingstead.client.call import Call, Listing
 from thingstead.client.projects import AdministratorLogin, ApplicationKeys
 from thingstead.model.alarms.rule_form import RuleForm
+from thingstead.model.forwarding.target_form import ForwardTargetForm
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.tasks.task_form import TaskForm
 
@@ -41,6 +42,7 @@ BY_NAME: dict[str, Any] = {  # arguments that are no ids
     "schedule": {"every_ms": 10_000},
     "rule": dict.fromkeys(RuleForm.__struct_encode_fields__),
 }
+FORWARD_TARGET = dict.fromkeys(ForwardTargetForm.__struct_encode_fields__)
 MESSAGE_RULE = dict.fromkeys(MessageRuleForm.__struct_encode_fields__)
 
 
@@ -61,6 +63,8 @@ def made(function: Callable[..., Any]) -> Call[Any]:
     }
     if "rule" in arguments and function.__module__.endswith(".message_rules"):
         arguments["rule"] = MESSAGE_RULE
+    if "target" in arguments:
+        arguments["target"] = FORWARD_TARGET
     call = function(**arguments)
     assert isinstance(call, Call | Listing)
     return call.page(1) if isinstance(call, Listing) else call

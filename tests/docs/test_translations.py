@@ -15,6 +15,7 @@ TRANSLATED = {
     "console.md",
     "device-http.md",
     "device.md",
+    "forwarding.md",
     "install.md",
     "modbus.md",
     "operating.md",

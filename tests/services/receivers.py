@@ -69,6 +69,10 @@ class HttpReceiver:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def answer_to(self, request: Received) -> bytes:
+        """What a request is answered when nothing else was said."""
+        return reply(200, b"{}")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -91,11 +95,12 @@ class HttpReceiver:
             if not data:
                 return False
             parser.feed_data(data)
-        self.received.append(Received(request.url.decode(), request.headers, request.body))
+        received = Received(request.url.decode(), request.headers, request.body)
+        self.received.append(received)
         self.arrived.set()
         if self.hold is not None:
             await self.hold.wait()
-        answer = self.answers.pop(0) if self.answers else reply(200, b"{}")
+        answer = self.answers.pop(0) if self.answers else self.answer_to(received)
         writer.write(answer)
         await writer.drain()
         return b"\r\n\r\n" in answer

@@ -17,6 +17,7 @@ from thingstead.client.project import (
     device_groups,
     device_types,
     devices,
+    forwarding,
     info,
     logs,
     many,
@@ -301,6 +302,22 @@ class ManyCalls(CallGroup[Runner]):
     cancel_job = _One(many.cancel_job)
 
 
+class ForwardingCalls(CallGroup[Runner]):
+    """Forwarding targets."""
+
+    create = _One(forwarding.create)
+    list_targets = _All(forwarding.list_targets)
+    read = _One(forwarding.read)
+    update = _One(forwarding.update)
+    delete = _One(forwarding.delete)
+    statistics = _One(forwarding.statistics)
+    retry = _One(forwarding.retry)
+    list_dead_letters = _All(forwarding.list_dead_letters)
+    replay = _One(forwarding.replay)
+    delete_dead_letters = _One(forwarding.delete_dead_letters)
+    send_test = _One(forwarding.send_test)
+
+
 class MessageRulesCalls(CallGroup[Runner]):
     """Message rules."""
 
@@ -374,6 +391,7 @@ class CallGroups(Generic[Runner]):
         self.device_types: DeviceTypesCalls[Runner] = DeviceTypesCalls(runner)
         self.devices: DevicesCalls[Runner] = DevicesCalls(runner)
         self.info: InfoCalls[Runner] = InfoCalls(runner)
+        self.forwarding: ForwardingCalls[Runner] = ForwardingCalls(runner)
         self.logs: LogsCalls[Runner] = LogsCalls(runner)
         self.many: ManyCalls[Runner] = ManyCalls(runner)
         self.message_rules: MessageRulesCalls[Runner] = MessageRulesCalls(runner)

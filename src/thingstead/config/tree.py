@@ -14,6 +14,7 @@ from thingstead.config.settings import (
     ApiSettings,
     AppSettings,
     ClusterSettings,
+    ForwardingSettings,
     FunctionSettings,
     ModbusSettings,
     MqttSettings,
@@ -121,6 +122,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     notify: NotifySettings = NotifySettings()
     storage: StorageSettings = StorageSettings()
     cluster: ClusterSettings = ClusterSettings()
+    forwarding: ForwardingSettings = ForwardingSettings()
     functions: FunctionSettings = FunctionSettings()
     tasks: TaskSettings = TaskSettings()
     modbus: ModbusSettings = ModbusSettings()

@@ -1,5 +1,6 @@
 """The source of each metric's value."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from thingstead.broker.connection.queue_bounds import QueueBounds
 from thingstead.errors import Unavailable
 from thingstead.metrics import Metrics
 from thingstead.mqtt.budget import Budget
+from thingstead.services.forwarding.forwarder import Forwarder
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.modbus.polling import ModbusPolls
 from thingstead.services.platform import Platform
@@ -33,6 +35,7 @@ def read_metric_sources(
         lambda: {(setting,): until_s for setting, until_s in certificate_expiries().items()},
     )
     _read_functions(metrics, platform.functions)
+    _read_forwarding(metrics, platform.forwarding.forwarder)
     _read_tasks(metrics, platform)
     _read_message_rules(metrics, platform)
     _read_modbus(metrics, platform.modbus_polls)
@@ -121,6 +124,21 @@ def _read_functions(metrics: Metrics, functions: FunctionPool) -> None:
     metrics.read("thingstead_functions_off", lambda: functions.off)
     metrics.read("thingstead_function_workers_started_total", lambda: functions.starts)
     metrics.read("thingstead_function_workers_killed_total", lambda: functions.kills)
+
+
+def _read_forwarding(metrics: Metrics, forwarder: Forwarder) -> None:
+    runners, totals = forwarder.runners, forwarder.totals
+    metrics.read(
+        "thingstead_forward_targets",
+        lambda: {(state,): n for state, n in Counter(runner.state for runner in runners.values()).items()},
+    )
+    metrics.read("thingstead_forward_messages_waiting", lambda: sum(runner.items for runner in runners.values()))
+    metrics.read(
+        "thingstead_forward_messages_waiting_bytes", lambda: sum(runner.size_bytes for runner in runners.values())
+    )
+    metrics.read("thingstead_forward_messages_sent_total", lambda: totals.sent)
+    metrics.read("thingstead_forward_messages_refused_total", lambda: totals.refused)
+    metrics.read("thingstead_forward_messages_dropped_total", lambda: totals.dropped)
 
 
 def _read_tasks(metrics: Metrics, platform: Platform) -> None:

@@ -29,6 +29,8 @@ from thingstead.services.console.desk import DeskService
 from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
+from thingstead.services.forwarding.forwarder import Forwarder
+from thingstead.services.forwarding.service import ForwardingService
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
@@ -108,7 +110,8 @@ def build_platform(
     outcomes = RuleOutcomes(store, clock, ingest.triggers, functions)
     message_rules = MessageRuleService(store, bus, clock, runner, outcomes, functions)
     log_ins = LogIns(clock, account, config.http)
-    presence = PresenceService(store, bus, clock, logs, NODE, log_ins)
+    presence = PresenceService(store, bus, clock, logs, NODE, log_ins, evaluations.forwards)
+    forwarder = Forwarder(store, clock, evaluations.forwards, config.forwarding, config.notify)
     tokens = TokenService(store, clock, passwords, account, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
@@ -143,6 +146,7 @@ def build_platform(
         alarm_dry_run=AlarmDryRunService(store, clock, rules),
         message_rules=message_rules,
         message_rule_test=MessageRuleTestService(store, clock, message_rules, functions),
+        forwarding=ForwardingService(store, clock, forwarder),
         tasks=TaskService(store, clock, scheduler, functions),
         modbus=ModbusInsight(store, modbus),
         modbus_polls=ModbusPolls(store, bus, clock, logs, modbus, config.modbus),
@@ -212,5 +216,6 @@ async def close_services(platform: Platform) -> None:
     await within("ingest", platform.ingest.close)
     await within("functions", platform.functions.close)
     await within("alarms", platform.alarms.engine.close)
+    await within("forwarding", platform.forwarding.forwarder.close)
     await within("notify", platform.notify.dispatcher.close)
     await within("message statistics", platform.message_stat.close)

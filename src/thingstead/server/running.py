@@ -62,6 +62,7 @@ async def open_running(
         stack.push_async_callback(bus.close)
         platform = build_platform(store, bus, clock, config, listeners.public)
         stack.push_async_callback(close_services, platform)
+        await platform.forwarding.forwarder.start()
         await platform.presence.recover()
         platform.control.start()
         platform.retention.start()
@@ -119,7 +120,14 @@ def _running(
     read_metric_sources(metrics, store, platform, gateway, buffers, listeners.certificate_expiries)
 
     def warnings() -> list[HealthWarning]:
-        watched = (store, platform.clock_watch, platform.retention.trusted_clock, gateway.arrivals, listeners)
+        watched = (
+            store,
+            platform.clock_watch,
+            platform.retention.trusted_clock,
+            platform.forwarding.forwarder,
+            gateway.arrivals,
+            listeners,
+        )
         return [warning for part in watched for warning in part.warnings()]
 
     platform.server_status.warnings, platform.server_status.ports = warnings, listeners.described

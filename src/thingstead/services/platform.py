@@ -18,6 +18,7 @@ from thingstead.services.console.desk import DeskService
 from thingstead.services.console.message_stat import MessageStatService
 from thingstead.services.diagnosis.diagnosis import DiagnosisService
 from thingstead.services.diagnosis.message_log import MessageLogService
+from thingstead.services.forwarding.service import ForwardingService
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.history.aggregates import AggregateService
 from thingstead.services.history.clock_watch import ClockWatch
@@ -79,6 +80,7 @@ class Platform:
     alarm_dry_run: AlarmDryRunService
     message_rules: MessageRuleService
     message_rule_test: MessageRuleTestService
+    forwarding: ForwardingService
     tasks: TaskService
     modbus: ModbusInsight
     modbus_polls: ModbusPolls

@@ -23,6 +23,7 @@ from thingstead.storage.base_devices import (
     EventStore,
     PresenceStore,
 )
+from thingstead.storage.base_forwarding import ForwardingStore
 from thingstead.storage.base_history import (
     Archive,
     HistoryStore,
@@ -60,6 +61,7 @@ __all__ = [
     "DeviceStore",
     "DeviceTypeStore",
     "EventStore",
+    "ForwardingStore",
     "HistoryStore",
     "JobStore",
     "LogRetentionStore",
@@ -130,6 +132,8 @@ class Store(Protocol):
     def alarm_rules(self) -> AlarmRuleStore: ...
     @property
     def message_rules(self) -> MessageRuleStore: ...
+    @property
+    def forwarding(self) -> ForwardingStore: ...
     @property
     def tasks(self) -> TaskStore: ...
     @property

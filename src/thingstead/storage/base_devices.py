@@ -10,6 +10,7 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.device_log import DeviceLog, LogKind
+from thingstead.model.forwarding.segment import Segment
 from thingstead.model.limits import INSTANT_MS
 from thingstead.model.messages import CommandChanged
 from thingstead.model.report import (
@@ -130,10 +131,12 @@ class ConnectionEntry(NamedTuple):
         ts: instant (ms).
         body: of the id of the session that the change ended; None: it ended none. Called in the writer's thread, again
             if the transaction is tried again.
+        segment: what is forwarded of the change.
     """
 
     ts: int
     body: Callable[[str | None], dict[str, Any]]
+    segment: Segment | None = None
 
 
 class PresenceStore(Protocol):

@@ -8,12 +8,25 @@ CHANGES_NOTHING = {
     "POST /api/v1/admin_login",
     "POST /api/v1/alarm_rule_test",
     "POST /api/v1/message_rule_test",
+    "POST /api/v1/forward_target_test",
+    "POST /api/v1/forward_target/{forward_target_id}/retry",
     "POST /api/v1/task_preview",
     "POST /api/v1/modbus_test",
     "POST /api/v1/retention_test",
     "POST /api/v1/notify_group/{notify_group_id}/test",
     "PUT /api/v1/admin/preferences",  # one's own
 }
+
+
+async def set_up_forwarding(story: Any) -> None:
+    address = {"url": "http://127.0.0.1:9/nobody", "secret": "a-secret-of-a-target", "headers": {"X-Key": "a-secret"}}
+    target = {"name": "ERP", "kinds": ["event"], "url": address}
+    target_id = (await story.does("POST", "forward_target", target, row="forward_target create"))["id"]
+    path = f"forward_target/{{forward_target_id:{target_id}}}"
+    await story.does("PUT", path, {"url": {**address, "secret": "another-secret"}}, row="forward_target update")
+    await story.does("POST", f"{path}/replay", {}, row="forward_target replay")
+    await story.does("DELETE", f"{path}/dead_letters", row="forward_target remove_dead_letters")
+    await story.does("DELETE", path, row="forward_target remove")
 
 
 async def set_up_message_rules(story: Any, device_id: str) -> None:

@@ -38,6 +38,8 @@ LAST = (
         "delete_view",
         "delete_alarm_rule",
         "delete_message_rule",
+        "delete_dead_letters",
+        "delete_forward_target",
         "delete_task",
         "delete_notify_group",
         "withdraw_retention",
@@ -133,6 +135,8 @@ class Reader:
         made["rule_id"] = create("/alarm_rule", name="hot", devices=[device.device_id], **rule)
         listening = {"on": "after_report", "actions": [{"set": {"seen": True}}]}
         made["message_rule_id"] = create("/message_rule", name="seen", devices=[device.device_id], **listening)
+        address = {"kinds": ["event"], "url": {"url": "http://127.0.0.1:9/nobody"}}
+        made["forward_target_id"] = create("/forward_target", name="ERP", **address)
         task = {"schedule": {"cron": "0 18 * * *"}, "action": {"push": {"lamp": True}}}
         made["task_id"] = create("/task", name="lamps", filter={"keyword": "no such device"}, **task)
         made["task_run_id"] = create(f"/task/{made['task_id']}/run")

@@ -101,6 +101,7 @@ BY_PATH: dict[str, str] = {
     "customer_id": "c4u8s2tm",
     "rule_id": "r8d2k5vn",
     "message_rule_id": "u4m7q1bz",
+    "forward_target_id": "f7w2k9dr",
     "task_id": "t3k8s1nw",
     "task_run_id": "x5r2u9np",
     "alarm_id": "a7l3m9rx",

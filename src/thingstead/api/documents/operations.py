@@ -30,6 +30,7 @@ PATH_PARAMETERS = {
     "notify_group_id": "A notification group's id.",
     "rule_id": "An alarm rule's id.",
     "message_rule_id": "A message rule's id.",
+    "forward_target_id": "A forwarding target's id.",
     "task_id": "A task's id.",
     "task_run_id": "The id of a run of the task.",
     "session_id": "The id of a session in a browser.",

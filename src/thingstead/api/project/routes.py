@@ -30,7 +30,7 @@ from thingstead.api.project.alarms import (
     many_alarms,
     notify_groups,
 )
-from thingstead.api.project.automation import tasks
+from thingstead.api.project.automation import forwarding, tasks
 from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, people, server
 from thingstead.api.project.diagnosis import diagnosis, message_logs
 
@@ -58,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *alarm_rule_insight.ENDPOINTS,
     *notify_groups.ENDPOINTS,
     *message_rules.ENDPOINTS,
+    *forwarding.ENDPOINTS,
     *tasks.ENDPOINTS,
     *device_types.ENDPOINTS,
     *modbus.ENDPOINTS,

@@ -4,6 +4,7 @@ from thingstead.config.settings.account import AccountSettings
 from thingstead.config.settings.app import AppSettings
 from thingstead.config.settings.cluster import ClusterSettings
 from thingstead.config.settings.declaring import about
+from thingstead.config.settings.forwarding import ForwardingSettings
 from thingstead.config.settings.functions import FunctionSettings
 from thingstead.config.settings.http import ApiSettings
 from thingstead.config.settings.modbus import ModbusSettings
@@ -20,6 +21,7 @@ __all__ = [
     "ApiSettings",
     "AppSettings",
     "ClusterSettings",
+    "ForwardingSettings",
     "FunctionSettings",
     "ModbusSettings",
     "MqttSettings",

@@ -22,6 +22,7 @@ from thingstead.rules.decision import Decision
 from thingstead.rules.evaluator import FAR
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.rule_index import RuleIndex
+from thingstead.services.forwarding.tap import ForwardTap
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.lru import Lru
 from thingstead.storage.base import Commit, Store
@@ -49,6 +50,7 @@ class AlarmEvaluations:
 
     def __init__(self, store: Store, bus: Bus, clock: Clock) -> None:
         self._store = store
+        self.forwards = ForwardTap(store, clock)
         self._bus = bus
         self._clock = clock
         self.rule_index = RuleIndex()
@@ -110,8 +112,10 @@ class AlarmEvaluations:
         """Adds changes of a device to the open commit, and schedules its next evaluation."""
         commit = self._store.alarms.append(changes)
         self.follow(commit)
+        messages = [message for change in changes for message in change.messages]
+        self.forwards.alarms(device_alarms.device, commit, messages)
         self._batch.devices[device_alarms.device.id] = device_alarms
-        self._batch.news.extend(alarm_changed(message) for change in changes for message in change.messages)
+        self._batch.news.extend(map(alarm_changed, messages))
         self.schedule(device_alarms)
         return commit
 
@@ -155,6 +159,7 @@ class AlarmEvaluations:
             device_alarms = self._in_memory.get(message.device_id)
             if device_alarms is not None and device_alarms.alarm_ids.get(message.rule_id) == message.alarm_id:
                 del device_alarms.alarm_ids[message.rule_id]
+        self.forwards.on_cleared(messages)
         self._publish([alarm_changed(message) for message in messages])
 
     def _publish(self, messages: Iterable[AlarmChanged]) -> None:

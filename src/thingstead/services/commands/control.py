@@ -60,7 +60,7 @@ class ControlService:
         self._counts = logs.counts
         self._waiting: dict[str, asyncio.Future[CommandChanged]] = {}  # by row id, for its next change
         self._moves = CommandMoves(store, bus, clock)
-        self._replies = CommandReplies(store, bus, clock, self._moves, logs)
+        self._replies = CommandReplies(store, bus, clock, self._moves, logs, ingest.forwards)
         self._subscription = bus.subscribe(CommandChanged, self._heard)
         self._clock_set_back = False
         self._expiry = Repeating("command expiry", self.expire_due, EXPIRY_INTERVAL_S)

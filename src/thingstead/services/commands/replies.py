@@ -12,6 +12,7 @@ from thingstead.model.device import Device
 from thingstead.model.messages import CommandChanged
 from thingstead.refusals import reason
 from thingstead.services.commands.states import CommandMoves
+from thingstead.services.forwarding.tap import ForwardTap
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.rate_limit import TokenBuckets
@@ -26,8 +27,11 @@ UNSOLICITED_LOGGED, UNSOLICITED_INTERVAL_S = 3, 60.0  # per device: a burst, the
 class CommandReplies:
     """Handles replies and updates the commands that they match."""
 
-    def __init__(self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves, logs: DeviceLogService) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, moves: CommandMoves, logs: DeviceLogService, forwards: ForwardTap
+    ) -> None:
         self._store = store
+        self._forwards = forwards
         self._bus = bus
         self._clock = clock
         self._moves = moves
@@ -48,7 +52,9 @@ class CommandReplies:
             news = CommandChanged(device.id, "", news_id, str(method) if method else "", "replied", reply=body)
             self._log_unsolicited(device, news_id, body)
             self._bus.publish(news)
-        await settled(self._store.history.touch(device.number, "command_reply", now))
+        commit = self._store.history.touch(device.number, "command_reply", now)
+        self._forwards.command_reply(device, commit, now, body)
+        await settled(commit)
 
     def _log_unsolicited(self, device: Device, command_id: int, body: dict[str, Any]) -> None:
         suppressed = self._unsolicited.take(device.number)

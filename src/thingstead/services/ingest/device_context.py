@@ -18,6 +18,7 @@ from thingstead.model.modbus.compiled import CompiledModbus, compiled_modbus
 from thingstead.model.values.checking import UNDEFINED, CompiledFunctions
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations
+from thingstead.services.forwarding.index import DeviceForwards
 from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.triggers.index import DeviceTriggers
 from thingstead.services.triggers.triggers import Triggers
@@ -49,7 +50,7 @@ class DeviceContext:
     """The cached device, definition and alarm state of a connection, updated when the device, its type or its rules
     change; and the tally of its project."""
 
-    __slots__ = ("__weakref__", "definition", "device", "device_alarms", "tally", "triggers")
+    __slots__ = ("__weakref__", "definition", "device", "device_alarms", "forwards", "tally", "triggers")
 
     def __init__(
         self,
@@ -58,8 +59,10 @@ class DeviceContext:
         device_alarms: DeviceAlarms,
         tally: MessageTally,
         triggers: DeviceTriggers | None = None,
+        forwards: DeviceForwards | None = None,
     ) -> None:
         self.device = device
+        self.forwards = forwards  # targets that get its messages; None: there are none
         self.triggers = triggers  # message rules of the device; None: there are none
         self.tally = tally
         self.definition = definition
@@ -75,6 +78,8 @@ class DeviceContexts:
         self._store = store
         self._triggers = triggers.index
         triggers.on_change = self._retarget
+        self._forwards = evaluations.forwards.index
+        evaluations.forwards.on_change = self._redirect
         self._counts = counts
         self._evaluations = evaluations
         self._links: weakref.WeakValueDictionary[str, DeviceContext] = weakref.WeakValueDictionary()
@@ -103,11 +108,12 @@ class DeviceContexts:
             if link is None:
                 tally = self._counts.of(device.project_id)
                 link = self._links[device.id] = DeviceContext(
-                    device, definition, device_alarms, tally, self._triggers.of(device)
+                    device, definition, device_alarms, tally, self._triggers.of(device), self._forwards.of(device)
                 )
                 self._recent_links.append(link)
             else:
                 link.device, link.definition, link.triggers = device, definition, self._triggers.of(device)
+                link.forwards = self._forwards.of(device)
             if changes != self._changes:
                 self._refresh(partial(self._refresh_device, device.id))
         return link
@@ -179,12 +185,19 @@ class DeviceContexts:
             link.definition = await self._definition_of(device)
             link.device = device
             link.triggers = self._triggers.of(device)
+            link.forwards = self._forwards.of(device)
 
     def _retarget(self, concerned: Callable[[Device], bool]) -> None:
         """Looks up the message rules of devices again."""
         for link in list(self._links.values()):
             if concerned(link.device):
                 link.triggers = self._triggers.of(link.device)
+
+    def _redirect(self, concerned: Callable[[Device], bool]) -> None:
+        """Looks up the forward targets of devices again."""
+        for link in list(self._links.values()):
+            if concerned(link.device):
+                link.forwards = self._forwards.of(link.device)
 
     async def _refresh_type(self, message: DeviceTypeChanged) -> None:
         definition = self._types.get(message.type_id)

@@ -71,6 +71,7 @@ class IngestService:
     ) -> None:
         self._store = store
         self.triggers = Triggers(store, clock)
+        self.forwards = evaluations.forwards
         self.functions = None if functions is None else DeviceFunctions(store, functions)
         self.chain = None if self.functions is None else RuleChain(clock, self.functions, self.triggers)
         self.held = FairRoom(HELD_ALL_COUNT, HELD_ALL_MAX_BYTES)  # reports that wait for functions
@@ -214,6 +215,8 @@ class IngestService:
         self._kept(device_alarms, commit, (report,))
         if link.triggers is not None:
             self.triggers.reports(link.device, link.triggers, commit, (report,), cause)
+        if link.forwards is not None:
+            self.forwards.reports(link.forwards, link.device.project_id, commit, (report,))
         return commit
 
     def report_run(self, link: DeviceContext, payloads: Sequence[bytes]) -> tuple[int, Commit | None]:
@@ -246,6 +249,8 @@ class IngestService:
             self._kept(device_alarms, commit, kept)
             if link.triggers is not None:
                 self.triggers.reports(link.device, link.triggers, commit, kept)
+            if link.forwards is not None:
+                self.forwards.reports(link.forwards, link.device.project_id, commit, kept)
             self.reports_accepted += count
             link.tally.up_attributes += count
             link.tally.points += sum(map(len, found if count == len(found) else found[:count]))
@@ -327,6 +332,8 @@ class IngestService:
         commit = self._store.events.append(event, link.device.number)
         if link.triggers is not None:
             self.triggers.event(link.device, link.triggers, commit, event)
+        if link.forwards is not None:
+            self.forwards.event(link.forwards, link.device.project_id, commit, event)
         self.events_accepted += 1
         link.tally.up_events += 1
         if self._bus.listens(EventReported):

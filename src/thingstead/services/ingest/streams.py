@@ -65,6 +65,8 @@ class StreamService:
         commit = self._logs.data(link.device, identifier, "up", data)
         if link.triggers is not None:
             self._ingest.triggers.data(link.device, link.triggers, commit, identifier, data)
+        if link.forwards is not None:
+            self._ingest.forwards.data(link.forwards, link.device.project_id, commit, identifier, data)
         self.messages_accepted += 1
         if self._bus.listens(DataReported):
             news = DataReported(link.device.id, identifier, data, now)

@@ -18,6 +18,7 @@ from thingstead.model.alarms.notification import (
 )
 from thingstead.model.ids import new_id
 from thingstead.model.limits import Problems
+from thingstead.services.outbound.request_checks import check_headers, is_header_value, is_url
 
 KINDS: tuple[ChannelKind, ...] = ("webhook", "email", "dingtalk", "wecom", "feishu", "telegram")
 ROBOTS: tuple[ChannelKind, ...] = ("dingtalk", "wecom", "feishu")
@@ -26,14 +27,6 @@ SIGNED = frozenset({"webhook", "dingtalk", "feishu"})
 _ADDRESS = re.compile(r"[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+@[^@\s<>,;:\"\\()\[\]\x00-\x20\x7f]+\Z")
 _QUERY_VALUE = re.compile(r"(?<==)[^&]+")
 _LAST_PART = re.compile(r"(?<=/)[^/]+\Z")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # a token [RFC 9110, 5.6.2]
-_HEADER_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?\Z")
-# Headers that the request sets itself, and those that change its framing or destination.
-RESERVED_HEADERS = frozenset({
-    "connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive",
-    "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",  # codespell:ignore te
-})  # fmt: skip
-RESERVED_PREFIX = "x-thingstead-"
 _TOKEN = re.compile(r"[A-Za-z0-9:_-]+\Z")
 
 
@@ -67,22 +60,14 @@ def _check_headers(channel: Channel, kind: ChannelKind, problems: Problems, path
     for name, given in (("bearer_token", channel.bearer_token), ("headers", channel.headers)):
         if given is not None and kind != "webhook":
             problems.add(f"{path}.{name}", "cannot_be_combined", other=kind)
-    if channel.bearer_token is not None and not _HEADER_VALUE.match(channel.bearer_token):
+    if channel.bearer_token is not None and not is_header_value(channel.bearer_token):
         problems.add(f"{path}.bearer_token", "not_printable_ascii")
     headers = channel.headers or {}
     problems.count(f"{path}.headers", tuple(headers), HEADERS_COUNT)
-    if len({name.lower() for name in headers}) < len(headers):
-        problems.add(f"{path}.headers", "header_repeated")
-    for name, value in headers.items():
-        lower = name.lower()
-        if not _HEADER_NAME.match(name):
-            problems.add(f"{path}.headers", "not_header_name", name=repr(name))
-        elif lower in RESERVED_HEADERS or lower.startswith(RESERVED_PREFIX):
-            problems.add(f"{path}.headers.{name}", "header_set_by_server")
-        elif lower == "authorization" and channel.bearer_token is not None:
+    check_headers(headers, problems, f"{path}.headers")
+    for name in headers:
+        if name.lower() == "authorization" and channel.bearer_token is not None:
             problems.add(f"{path}.headers.{name}", "cannot_be_combined", other="bearer_token")
-        elif not _HEADER_VALUE.match(value):
-            problems.add(f"{path}.headers.{name}", "not_printable_ascii")
 
 
 def _check_target(channel: Channel, kind: ChannelKind, problems: Problems, path: str) -> None:
@@ -95,25 +80,8 @@ def _check_target(channel: Channel, kind: ChannelKind, problems: Problems, path:
         for index, address in enumerate(channel.email):
             if not _ADDRESS.match(address) or not address.isascii():
                 problems.add(f"{path}[{index}]", "bad_email")
-    elif not _is_url(getattr(channel, kind)):
+    elif not is_url(getattr(channel, kind)):
         problems.add(path, "bad_url")
-
-
-def _is_url(text: str) -> bool:
-    if not text.isascii() or any(character <= " " or character == "\x7f" for character in text):
-        return False
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and "@" not in parts.netloc
-        and not parts.fragment
-        and (port is None or port > 0)
-    )
 
 
 def keep_channels(

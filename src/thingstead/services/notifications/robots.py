@@ -16,10 +16,9 @@ import msgspec
 from thingstead.model.alarms.notification import Channel
 from thingstead.refusals import reason
 from thingstead.services.notifications.text import NoticeText
-from thingstead.services.outbound.http import HttpResponse, SendFailed
+from thingstead.services.outbound.http import RETRY_AFTER_MAX_S, RETRY_STATUS, HttpResponse, SendFailed, retry_after_s
+from thingstead.services.outbound.signing import signed_headers
 
-RETRY_STATUS = frozenset({408, 425, 429})
-RETRY_AFTER_MAX_S = 3_600
 # Error codes of robots that can be retried: rate limits, and server errors. All other codes are permanent.
 _TRY_AGAIN: Mapping[str, frozenset[int]] = {
     "dingtalk": frozenset({-1, 130101, 130102, 410100}),
@@ -40,13 +39,10 @@ class RobotRequest(NamedTuple):
 def webhook(channel: Channel, body: bytes, notice_id: str, now_ms: int) -> RobotRequest:
     """JSON with the id of the notice, by which a receiver can detect duplicates. The signature is the HMAC-SHA256, with
     the shared secret, of timestamp, full stop and body."""
-    headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id, "X-Thingstead-Timestamp": str(now_ms)}
+    headers = {**(channel.headers or {}), "X-Thingstead-Notice": notice_id}
     if channel.bearer_token is not None:
         headers["Authorization"] = f"Bearer {channel.bearer_token}"
-    if channel.secret:
-        signed = b"%d.%s" % (now_ms, body)
-        digest = hmac.new(channel.secret.encode(), signed, hashlib.sha256).hexdigest()
-        headers["X-Thingstead-Signature"] = f"sha256={digest}"
+    headers |= signed_headers(channel.secret, body, now_ms)
     return RobotRequest(channel.webhook or "", body, headers)
 
 
@@ -123,8 +119,7 @@ class _TelegramAnswer(msgspec.Struct):
 
 def _retry_after(kind: str, answer: HttpResponse) -> int | None:
     """The Retry-After of the answer, in s."""
-    text = answer.headers.get(b"retry-after", b"")
-    asked = int(text) if text.isdigit() and len(text) < 10 else None
+    asked = retry_after_s(answer)
     if asked is None and kind == "telegram":
         try:
             asked = msgspec.json.decode(answer.body, type=_TelegramAnswer).parameters.retry_after

@@ -32,6 +32,8 @@ ANSWER_BYTES_LIMIT = 65_536  # of one response, headers included
 IDLE_CONNECTIONS_LIMIT = 32
 IDLE_TIMEOUT_S = 60.0
 REASON_LENGTH = 500
+RETRY_STATUS = frozenset({408, 425, 429})  # besides 5xx: the request may be accepted later
+RETRY_AFTER_MAX_S = 3_600
 
 
 class SendFailed(Exception):
@@ -62,6 +64,12 @@ class HttpResponse(NamedTuple):
     headers: dict[bytes, bytes]  # names in lower case
     body: bytes  # truncated at the limit
     inner: bool = False  # the peer has a private address
+
+
+def retry_after_s(answer: HttpResponse) -> int | None:
+    """The Retry-After of a response, if it is a number of seconds."""
+    text = answer.headers.get(b"retry-after", b"")
+    return min(int(text), RETRY_AFTER_MAX_S) if text.isdigit() and len(text) < 10 else None
 
 
 class HttpSender:

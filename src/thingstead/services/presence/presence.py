@@ -21,6 +21,7 @@ from thingstead.model.messages import PresenceChanged
 from thingstead.refusals import reason
 from thingstead.repeating import Repeating
 from thingstead.services.accounts.log_ins import LogIns, UnknownLogIn
+from thingstead.services.forwarding.tap import ForwardTap
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.lru import Lru
 from thingstead.services.shared.message_trace import Plane, Traced
@@ -62,8 +63,10 @@ class PresenceService:
         logs: DeviceLogService,
         node: str,
         log_ins: LogIns | None = None,
+        forwards: ForwardTap | None = None,
     ) -> None:
         self._store = store
+        self._forwards = forwards or ForwardTap(store, clock)
         self._log_ins = log_ins or LogIns(clock)
         self._bus = bus
         self._clock = clock
@@ -114,7 +117,9 @@ class PresenceService:
     def _tell_restart(self, device: Device) -> None:
         session_id = self._left.pop(device.number, None)
         if session_id is not None:  # it was not told meanwhile, because the device connected
-            self._tell_end(device, session_id, RESTARTED, self._instant(device, self._recovered_at))
+            ts = self._instant(device, self._recovered_at)
+            self._forwards.now(device, "presence", ts, {"online": False, "reason": RESTARTED})
+            self._tell_end(device, session_id, RESTARTED, ts)
 
     async def authenticate(
         self, access_token: str, project_key: str, remote_host: str, plane: Plane = "mqtt"
@@ -174,8 +179,11 @@ class PresenceService:
         await self._read_instant(device)
         self._tell_restart(device)
         ts = self._instant(device, session.connected_at)
-        entry = ConnectionEntry(ts, lambda replaced: _begun(session, replaced))
-        replaced = await self._store.presence.open_session(device.number, session, entry)
+        content = {"online": True, "reason": "connected", "protocol": session.protocol}
+        with self._forwards.beside(device, "presence", ts, content) as beside:
+            entry = ConnectionEntry(ts, lambda replaced: _begun(session, replaced), beside.segment)
+            replaced = await self._store.presence.open_session(device.number, session, entry)
+            beside.stored = True
         if first:
             log.info(
                 "a device connected for the first time",
@@ -219,8 +227,11 @@ class PresenceService:
     async def _end(self, end: "_End") -> None:
         await self._read_instant(end.device)
         ts = self._instant(end.device, end.at)
-        entry = ConnectionEntry(ts, lambda ended: _ended(ended, end.reason))
-        if await self._store.presence.close_session(end.device.number, end.session_id, entry):
+        content = {"online": False, "reason": end.reason}
+        with self._forwards.beside(end.device, "presence", ts, content) as beside:
+            entry = ConnectionEntry(ts, lambda ended: _ended(ended, end.reason), beside.segment)
+            beside.stored = await self._store.presence.close_session(end.device.number, end.session_id, entry)
+        if beside.stored:
             self._tell_end(end.device, end.session_id, end.reason, ts)
         if self._unended.get(end.device.number) == end:
             del self._unended[end.device.number]

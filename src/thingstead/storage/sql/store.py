@@ -20,6 +20,7 @@ from thingstead.storage.sql.tables.accounts import SqlAccounts
 from thingstead.storage.sql.tables.alarms.alarm_rules import SqlAlarmRules
 from thingstead.storage.sql.tables.alarms.alarms import SqlAlarms
 from thingstead.storage.sql.tables.audit import SqlAuditLogs
+from thingstead.storage.sql.tables.automation.forwarding import SqlForwarding
 from thingstead.storage.sql.tables.automation.task_runs import SqlTaskRuns
 from thingstead.storage.sql.tables.automation.tasks import SqlTasks
 from thingstead.storage.sql.tables.browser_sessions import SqlBrowserSessions
@@ -81,6 +82,7 @@ class SqlStore:
         self.alarms = SqlAlarms(access, self.history)
         self.alarm_rules = SqlAlarmRules(access)
         self.message_rules = SqlMessageRules(access, self.history)
+        self.forwarding = SqlForwarding(access, self.history)
         self.tasks = SqlTasks(access)
         self.task_runs = SqlTaskRuns(access, self.history)
         self.notify = SqlNotify(access)

@@ -10,6 +10,7 @@ from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sql.access.row_mapper import to_json
 from thingstead.storage.sql.history.history import SqlHistory
+from thingstead.storage.sql.tables.automation.forwarding import insert_segment
 from thingstead.storage.sql.tables.device_logs import insert_entry
 
 log = structlog.get_logger("thingstead.storage")
@@ -93,6 +94,8 @@ class SqlPresence:
 def _log(connection: Connection, device_number: int, entry: ConnectionEntry | None, ended_id: str | None) -> None:
     if entry is None:
         return
+    if entry.segment is not None:
+        insert_segment(connection, entry.segment)
     try:
         insert_entry(connection, device_number, "connection", entry.ts, to_json(entry.body(ended_id)))
     except connection.dialect.driver_errors as exc:

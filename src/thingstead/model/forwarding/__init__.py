@@ -1,0 +1,1 @@
+"""Forwarding: targets, the messages that they get, and what is kept about both."""
