@@ -15,6 +15,7 @@ from tests.server_process import StartServer
 
 HOT = {"attribute": "t", "op": ">", "value": 30}
 DEVICES = 8
+SET_BY_FUNCTION = {"function": "module.exports = (event) => ({heard: 1})", "result": "set"}
 EVENTS = b"".join(publish_packet(n, b'{"method":"counted","params":{}}', f"event/report/{n}") for n in range(1, 6))
 
 
@@ -111,18 +112,18 @@ def test_a_delayed_action_is_done_once_after_a_kill(running: Running, start_serv
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("held", [True, False])
-def test_every_stored_event_has_its_effect_once_across_kills(
-    running: Running, start_server: StartServer, held: bool
+@pytest.mark.parametrize(("held", "chained"), [(True, False), (True, True), (False, True)])
+def test_every_stored_event_has_its_effects_once_across_kills(
+    running: Running, start_server: StartServer, held: bool, chained: bool
 ) -> None:
-    """Killed anywhere between the event and its effect; and while the store cannot write."""
+    """Killed anywhere between the event and its effects, also where these lead to others by way of a function; and
+    while the store cannot write."""
     devices = [running.certificate, *(running.api.create_device() for _ in range(DEVICES - 1))]
-    rule_id = add_rule(
-        running,
-        {"command": {"method": "count", "wait_ms": 600_000}},
-        on="event",
-        devices=[device.device_id for device in devices],
-    )
+    ids = [device.device_id for device in devices]
+    count = {"command": {"method": "count", "wait_ms": 600_000}}
+    rules = [add_rule(running, SET_BY_FUNCTION if chained else count, on="event", devices=ids)]
+    if chained:
+        rules.append(add_rule(running, count, devices=ids, **{"if": {"attribute": "heard", "op": "==", "value": 1}}))
     server = running.server
     for _ in range(2):
         with ExitStack() as stack:
@@ -136,11 +137,11 @@ def test_every_stored_event_has_its_effect_once_across_kills(
             server.kill()
         server = start_server()
     with ProjectApi(server.url, running.credentials) as api:
-        stored = [len(rows(api, f"/device/{each.device_id}/event_logs")) for each in devices]
+        stored = [len(rows(api, f"/device/{each}/event_logs")) for each in ids]
         assert held or sum(stored) > 0
-        eventually(lambda: effects(api, rule_id) >= sum(stored))
-        assert effects(api, rule_id) == sum(stored)
-        assert [len(rows(api, f"/device/{each.device_id}/command_logs")) for each in devices] == stored
+        eventually(lambda: all(effects(api, rule_id) >= sum(stored) for rule_id in rules))
+        assert [effects(api, rule_id) for rule_id in rules] == [sum(stored)] * len(rules)
+        assert [len(rows(api, f"/device/{each}/command_logs")) for each in ids] == stored
     assert server.stop() == 0
 
 
