@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
 # Those of which more than the documented interface is used, or whose output is kept or shown.
-BOUNDED = {"click", "cronsim", "httpcore", "msgspec", "quickjs", "starlette", "uvicorn", "websockets", "zstandard"}
+BOUNDED = {
+    "astral",
+    "click",
+    "cronsim",
+    "httpcore",
+    "msgspec",
+    "quickjs",
+    "starlette",
+    "uvicorn",
+    "websockets",
+    "zstandard",
+}
 
 
 def lines(name: str) -> list[str]:

@@ -6,19 +6,21 @@ the first instant after the gap, one at a time that exists twice comes once, at 
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 
-from astral import Observer
-from astral.sun import sunrise, sunset
+from astral import Observer, SunDirection
+from astral.sun import SUN_APPARENT_RADIUS, time_of_transit
 from cronsim import CronSim, CronSimError
 
 from thingstead.model.tasks.task import MISSED_COUNT, TaskSchedule
 from thingstead.refusals import Unusable
 from thingstead.rules.schedule import EPOCH, zone
 
-DAY_MS = 24 * 3600 * 1000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 SUN_DAYS = 400  # that are looked at for the next sunrise or sunset: it comes at least once a year, if it comes at all
+ASIDE_DEGREES = (0, 3, -3)  # places to look from: where an event is about midnight UTC, astral may tell none
 _SHORT = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -138,14 +140,16 @@ class _Cron:
 
 
 class _Sun:
+    """Sunrises or sunsets. Each day by the sun of the place has one at most, told by its noon: astral tells an event by
+    its UTC date instead, of which some have two and some none."""
+
     def __init__(self, schedule: TaskSchedule) -> None:
         rises = schedule.sun == "sunrise"
-        self._event = sunrise if rises else sunset
-        longitude = schedule.longitude or 0.0
-        self._observer = Observer(schedule.latitude or 0.0, longitude, 0.0)
+        self._direction = SunDirection.RISING if rises else SunDirection.SETTING
+        self._latitude, self._longitude = schedule.latitude or 0.0, schedule.longitude or 0.0
         self._offset_ms = schedule.offset_ms
-        # A zone in which the event is about noon, so that every day has one of its own, also far in the north.
-        self._noon = timezone(timedelta(hours=longitude / 15 + (6 if rises else -6)))
+        # When it happens on average, after the begin of a UTC date.
+        self._about_ms = round((12 - self._longitude / 15 + (-6 if rises else 6)) * HOUR_MS)
 
     def after(self, instant: int) -> int | None:
         return next(self._events(instant), None)
@@ -175,15 +179,31 @@ class _Sun:
 
     def day_of(self, instant: int) -> date:
         """The day whose event may have this instant."""
-        return _local(instant - self._offset_ms, self._noon).date()
+        return (EPOCH + timedelta(milliseconds=instant - self._offset_ms - self._about_ms + DAY_MS // 2)).date()
 
     def event_on(self, day: date) -> int | None:
         """The instant of a day, offset included; None in the polar day and night."""
-        try:
-            found: datetime = self._event(self._observer, date=day, tzinfo=UTC if day.year >= 9998 else self._noon)
-        except ValueError:
-            return None
-        return _instant(found.replace(microsecond=0)) + self._offset_ms
+        about = _instant(datetime(day.year, day.month, day.day, tzinfo=UTC)) + self._about_ms
+        for aside in ASIDE_DEGREES:
+            found = self._transits(day, aside)
+            for instant in found:
+                if abs(instant - about) < DAY_MS // 2:
+                    return instant + self._offset_ms
+            if not found:
+                return None
+        return None
+
+    def _transits(self, day: date, aside: float) -> list[int]:
+        """Events about a day, seen from a place a few degrees further east, where it happens earlier."""
+        longitude = (self._longitude + aside + 180) % 360 - 180
+        observer, found = Observer(self._latitude, longitude, 0.0), []
+        for utc_date in (day, day - timedelta(days=1), day + timedelta(days=1)):
+            try:
+                transit = time_of_transit(observer, utc_date, 90 + SUN_APPARENT_RADIUS, self._direction)
+            except ValueError:
+                continue
+            found.append(_instant(transit.replace(microsecond=0)) + round(aside * DAY_MS / 360))
+        return found
 
 
 def days_without_sun(schedule: TaskSchedule, after: int, until: int) -> list[date]:

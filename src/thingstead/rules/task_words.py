@@ -25,7 +25,7 @@ def words_of(schedule: TaskSchedule) -> tuple[str, str]:
         return CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC)).explain(), _cron_in_chinese(expression)
     if schedule.every_ms is not None:
         english, chinese = _length(schedule.every_ms)
-        return f"Every {english.removeprefix('1 ')}", f"每 {chinese}"
+        return f"Every {english if english.count(' ') > 1 else english.removeprefix('1 ')}", f"每 {chinese}"
     return _sun(schedule)
 
 
@@ -54,10 +54,9 @@ def _sun(schedule: TaskSchedule) -> tuple[str, str]:
 def _cron_in_chinese(expression: str) -> str:
     ticks = CronSim(expression, datetime(2000, 1, 1, tzinfo=UTC))
     days = [_days_of_month(ticks.days), _days_of_week(ticks.weekdays)]
-    named = [text for text in days if text]
-    when = ("且" if ticks.day_and else "或").join(named)
+    when = ("且" if ticks.day_and else "或").join(text for text in days if text)
     if len(ticks.months) < 12:
-        when = f"每年 {_listed(ticks.months)} 月{'的' if when else '每天'}{when}"
+        when = f"每年 {_listed(ticks.months)} 月" + (when.removeprefix("每月").strip() or "每天")
     time_of_day = _time_of_day(ticks)
     if not when and time_of_day[0] != "每":
         when = "每天"
@@ -86,7 +85,7 @@ def _days_of_month(days: Any) -> str:
         texts.append("最后一天")
     if CronSim.LAST_WEEKDAY in days:
         texts.append("最后一个工作日")
-    return "每月 " + "、".join(texts)
+    return ("每月 " if plain else "每月") + "、".join(texts)
 
 
 def _days_of_week(days: Any) -> str:
