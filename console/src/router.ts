@@ -130,6 +130,8 @@ const inside: RouteRecordRaw[] = [
     component: () => import("@/pages/MessageRulePage.vue"),
     meta: { title: "messageRules.title" },
   },
+  { path: "tasks", name: "tasks", component: () => import("@/pages/TasksPage.vue"), meta: { title: "tasks.title" } },
+  { path: "tasks/:id", name: "task", component: () => import("@/pages/TaskPage.vue"), meta: { title: "tasks.title" } },
   {
     path: "notify",
     name: "notify",

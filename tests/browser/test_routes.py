@@ -40,6 +40,8 @@ PAGES = (
     "/message-rules",
     "/message-rules/new",
     "/notify",
+    "/tasks",
+    "/tasks/new",
 )
 SETTINGS = ("project", "keys", "retention", "server")
 # Pages of one thing, beside the tabs of a device.

@@ -2,6 +2,7 @@
 import {
   AppWindow,
   Bell,
+  CalendarClock,
   Cpu,
   FolderTree,
   Gauge,
@@ -41,7 +42,10 @@ export const blocks: readonly (readonly Entry[])[] = [
     { to: "/alarm-rules", icon: SlidersHorizontal, word: "rules.title", routes: ["alarm-rules", "alarm-rule"] },
     { to: "/notify", icon: Megaphone, word: "notify.title", routes: ["notify"] },
   ],
-  [{ to: "/message-rules", icon: Workflow, word: "messageRules.title", routes: ["message-rules", "message-rule"] }],
+  [
+    { to: "/message-rules", icon: Workflow, word: "messageRules.title", routes: ["message-rules", "message-rule"] },
+    { to: "/tasks", icon: CalendarClock, word: "tasks.title", routes: ["tasks", "task"] },
+  ],
   [
     { to: "/apps", icon: AppWindow, word: "apps.title", routes: ["apps"], role: "admin" },
     { to: "/people", icon: UserCog, word: "people.title", routes: ["people"] },

@@ -27,10 +27,12 @@ import type people from "@words/pages/people.json"
 import type picker from "@words/pages/picker.json"
 import type project from "@words/pages/project.json"
 import type rules from "@words/pages/rules.json"
+import type selection from "@words/pages/selection.json"
 import type settings from "@words/pages/settings.json"
 import type shell from "@words/pages/shell.json"
 import type start from "@words/pages/start.json"
 import type subDevices from "@words/pages/subDevices.json"
+import type tasks from "@words/pages/tasks.json"
 import type types from "@words/pages/types.json"
 import type views from "@words/pages/views.json"
 import type common from "@words/core/common.json"
@@ -76,6 +78,8 @@ interface Files {
   time: typeof time
   actions: typeof actions
   messageRules: typeof messageRules
+  selection: typeof selection
+  tasks: typeof tasks
   views: typeof views
 }
 
