@@ -1,4 +1,4 @@
-"""Message rules in the console: written, tried, saved, and why they acted."""
+"""Automation in the console: message rules and tasks are written, tried, saved, and tell what came of them."""
 
 from typing import Any
 
@@ -66,4 +66,22 @@ async def test_a_function_is_written_with_tabs_and_its_error_marks_the_line(visi
     await code.press("Escape")
     await code.press("Tab")
     assert await code.evaluate("one => one !== document.activeElement")
+    assert visit.faults == []
+
+
+async def test_a_task_is_written_with_a_preview_and_run_at_once(visit: Visit) -> None:
+    page = await visit.page(View("en"))
+    await visit.log_in(page, "/tasks/new")
+    await page.get_by_label("Name", exact=True).fill("Fans")
+    await page.get_by_label("Cron expression").fill("30 8 * * 1-5")
+    await page.wait_for_selector("section[aria-labelledby=preview] li >> nth=9")
+    await choose(page, "Device type", "Thermometers")
+    await page.wait_for_selector("text=2 devices match now")
+    await page.get_by_role("button", name="Add an attribute").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_role("button", name="Run now").click()
+    await page.locator("dialog").get_by_role("button", name="Run now").click()
+    await page.wait_for_selector("section[aria-labelledby=runs] >> text=2 done, 0 refused, of 2")
+    await page.get_by_role("button", name="Results").click()
+    await page.wait_for_selector("dialog.drawer >> text=Silent")
     assert visit.faults == []

@@ -42,6 +42,11 @@ export const KIND_WORDS: Record<string, Word> = {
   session: "audit.kind_session",
   job: "audit.kind_job",
   device_view: "audit.kind_device_view",
+  message_rule: "audit.kind_message_rule",
+  task: "audit.kind_task",
+  forward_target: "audit.kind_forward_target",
+  ota_version: "audit.kind_ota_version",
+  ota_rollout: "audit.kind_ota_rollout",
 }
 export const ACTION_WORDS: Record<string, Word> = {
   create: "audit.action_create",
@@ -93,6 +98,12 @@ export function pageOf(item: AuditItem): string | undefined {
   if (type === "device") return `/devices/${encodeURIComponent(id)}`
   if (type === "device_type") return `/types/${encodeURIComponent(id)}`
   if (type === "alarm") return `/alarms/${encodeURIComponent(id)}`
+  if (type === "alarm_rule") return `/alarm-rules/${encodeURIComponent(id)}`
+  if (type === "message_rule") return `/message-rules/${encodeURIComponent(id)}`
+  if (type === "task") return `/tasks/${encodeURIComponent(id)}`
+  if (type === "forward_target") return `/forwarding/${encodeURIComponent(id)}`
+  if (type === "ota_version") return `/ota/${encodeURIComponent(id)}`
+  if (type === "ota_rollout") return `/ota/rollouts/${encodeURIComponent(id)}`
   if (type === "device_group") return "/groups"
   if (type === "application") return "/apps"
   if (type === "administrator") return "/people"

@@ -3,7 +3,7 @@ import { get, path } from "@/api/client"
 import type { Reason } from "@/api/errors"
 import { leavesOf, type Condition } from "@/lib/conditions"
 import { HOUR, MINUTE } from "@/lib/time"
-import type { DataOptions, DataType } from "@/pages/device/model"
+import type { AttrType, DataOptions, DataType } from "@/pages/device/model"
 
 export interface Level {
   level: number
@@ -145,6 +145,7 @@ export interface Readable {
   name: string
   data_type: DataType
   data_options: DataOptions
+  attr_type?: AttrType
 }
 
 interface TypeInfo {
@@ -153,7 +154,7 @@ interface TypeInfo {
 interface Current {
   identifier: string
   data_type: DataType
-  model?: { name: string; data_options: DataOptions }
+  model?: { name: string; attr_type: AttrType; data_options: DataOptions }
 }
 
 /** The attributes of the source: those of its type, or those of its first device. */
@@ -167,6 +168,7 @@ export async function readReadable(form: RuleForm, signal: AbortSignal): Promise
     name: model?.name ?? "",
     data_type,
     data_options: model?.data_options ?? {},
+    attr_type: model?.attr_type,
   }))
 }
 
