@@ -70,6 +70,12 @@ class MqttDevice:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def subscribe(self, topic: str) -> None:
+        """Subscribes to one more topic, and waits for the SUBACK."""
+        self._subscribed.clear()
+        self._client.subscribe(topic, 1)
+        assert self._subscribed.wait(TIMEOUT_S), "no SUBACK"
+
     def connect(self) -> int:
         """The reason code of CONNACK."""
         self._client.connect(self._host, self._port, keepalive=30)

@@ -100,6 +100,9 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
     httpx.post(f"{server.url}/api/v1/devices_import", json={"devices": rows}, headers=headers, trust_env=False)
     many = {"filter": {"keyword": "one of many"}, "total": 1_001, "tags": {"a": "b"}}
     job = httpx.post(f"{server.url}/api/v1/devices_tags", json=many, headers=headers, trust_env=False).json()
+    version_id = create("ota_version", name="June", version_name="1.1")
+    path = f"{server.url}/api/v1/ota_version/{version_id}/file"
+    httpx.put(path, content=b"image", headers=headers, trust_env=False)
     return {
         "job_id": str(job["info"]["job"]),
         "view_id": create("device_views", name="offline", query="online=0"),
@@ -113,6 +116,8 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         "admin_id": create("admin", account="known.account", password="a long password"),
         "identifier": "temperature",
         "rule_id": create("alarm_rule", name="hot", devices=[device_id], **{"raise": {"no_data_ms": 1}}),
+        "ota_version_id": version_id,
+        "ota_rollout_id": create(f"ota_version/{version_id}/rollout", devices=[device_id], start=False),
         "message_rule_id": create(
             "message_rule", name="seen", on="event", devices=[device_id], actions=[{"set": {"seen": True}}]
         ),

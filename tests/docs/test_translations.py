@@ -20,6 +20,7 @@ TRANSLATED = {
     "modbus.md",
     "operating.md",
     "tasks.md",
+    "ota.md",
 }
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -13,6 +13,7 @@ from thingstead.api.device import dialect as device_dialect
 from thingstead.api.device.operation import DeviceOperation
 from thingstead.api.dialect import UNKNOWN_RESOURCE, HttpAnswer, unknown_resource
 from thingstead.api.documents.serving import DocumentPages
+from thingstead.api.downloads import OtaDownloadPage
 from thingstead.api.encodings import GZIPPED, gzipped, may_be_compressed, takes_gzip
 from thingstead.api.endpoint import Endpoint
 from thingstead.api.operation import Operation
@@ -83,6 +84,7 @@ def create_app(
     router.add("GET", "/openapi.json", EndpointRoute(documents.openapi))
     router.add("GET", "/docs", EndpointRoute(documents.start))
     router.add("GET", "/docs/assets/{file}", EndpointRoute(documents.asset))
+    router.add("GET", "/ota/{token}/{name}", EndpointRoute(OtaDownloadPage(platform)))
     for path in ("/docs/{language}", "/docs/{language}/{page}"):
         router.add("GET", path, EndpointRoute(documents.page))
     counted = requests or HttpRequests()

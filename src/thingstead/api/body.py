@@ -1,7 +1,7 @@
 """Reads the body of a request, within bounds of size and time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, MutableMapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -125,6 +125,27 @@ async def _read(receive: Receive, limit_bytes: int, held: HeldBody) -> bytes:
     if discarded_bytes:
         raise TooLarge("body_too_large", maximum=limit_bytes)
     return bytes(body)
+
+
+async def body_pieces(receive: Receive, timeout_s: float) -> AsyncIterator[bytes]:
+    """The body in pieces, as they arrive; the peer is not read while a piece is handled.
+
+    Raises:
+        BodyTooSlow: a piece did not arrive within ``timeout_s``.
+        PeerGone: the peer closed the connection.
+    """
+    more_body = True
+    while more_body:
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
+        if message["type"] == "http.disconnect":
+            raise PeerGone
+        if piece := message.get("body", b""):
+            yield piece
+        more_body = message.get("more_body", False)
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

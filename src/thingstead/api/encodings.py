@@ -54,6 +54,12 @@ def decoded(scope: Scope, body: bytes, limit_bytes: int) -> bytes:
     return content
 
 
+def require_plain(scope: Scope) -> None:
+    """Raises InvalidInput if the body has a Content-Encoding."""
+    if any(name == b"content-encoding" and value.lower() != b"identity" for name, value in scope["headers"]):
+        raise InvalidInput.field("Content-Encoding", "content_encoding_unknown")
+
+
 def may_be_compressed(answer: HttpAnswer) -> bool:
     """Whether an answer is long enough to be compressed. Answers with credentials are not, because their compressed
     length would reveal information."""

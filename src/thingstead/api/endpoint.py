@@ -39,10 +39,11 @@ NO_ROLE = frozenset({Access.PUBLIC, Access.DEVICE, Access.PROJECT_KEY})  # calle
 class ApiCall:
     """One authenticated and validated request.
 
-    ``query`` and ``body`` are instances of the types that the endpoint declares (bytes for a raw body); ``path`` has
-    the path parameters (1 to 128 printable characters each). ``device`` is set on device planes only: the device of the
-    certificate. ``scope`` is the ASGI scope, for handlers that need headers; ``answer_headers`` are added to a
-    successful response. ``traced``: the handler has published the outcome to the device's trace.
+    ``query`` and ``body`` are instances of the types that the endpoint declares (bytes for a raw body, an asynchronous
+    iterator of bytes for a streamed one); ``path`` has the path parameters (1 to 128 printable characters each).
+    ``device`` is set on device planes only: the device of the certificate. ``scope`` is the ASGI scope, for handlers
+    that need headers; ``answer_headers`` are added to a successful response. ``traced``: the handler has published the
+    outcome to the device's trace.
     """
 
     __slots__ = (
@@ -117,6 +118,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     acts: bool = False  # a GET with effects; HEAD is refused
     large: Callable[[ApiCall], bool] | None = None  # whether it may read for long; cancelled with the connection
     raw: bool = False  # the handler gets the body as bytes; ``body`` is their type in the documentation
+    streamed: bool = False  # the handler reads the body in pieces, and bounds it; ``body`` is ``bytes``
     info: Any = Empty  # type of ``info``; on the device planes type of the whole answer
     access: Access = Access.CALLER
     scoped: ScopedRead | None = None  # read of one device (device_id) that a scoped token may be for

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from thingstead.api.body import Bodies, Receive, Scope, while_connected
+from thingstead.api.body import Bodies, Receive, Scope, body_pieces, while_connected
 from thingstead.api.credentials import READING, caller_of, remote_host
 from thingstead.api.dialect import NO_STORE, HttpAnswer, failure, not_authenticated, success
-from thingstead.api.encodings import read_decoded
+from thingstead.api.encodings import read_decoded, require_plain
 from thingstead.api.endpoint import Access, ApiCall, Endpoint
 from thingstead.api.streamed import StreamedFile, file_answer
 from thingstead.api.unknown_names import unknown_of_body, unknown_of_query
@@ -32,11 +32,10 @@ class Operation:
         self._bodies = bodies
         self._platform = platform
         self._settings = settings
-        self._decode_body = (
-            None if endpoint.body is None else body_decoder(endpoint.body, wide_integers=endpoint.wide_integers)
-        )
+        decodes = endpoint.body is not None and not endpoint.streamed
+        self._decode_body = body_decoder(endpoint.body, wide_integers=endpoint.wide_integers) if decodes else None
         self._decode_query = None if endpoint.query is None else query_decoder(endpoint.query)
-        self._unknown_of_body = None if endpoint.body is None else unknown_of_body(endpoint.body, endpoint.read_only)
+        self._unknown_of_body = unknown_of_body(endpoint.body, endpoint.read_only) if decodes else None
         self._unknown_of_query = unknown_of_query(endpoint.query)
         self._body_limit_bytes = endpoint.body_limit(settings.body_limit_bytes)
 
@@ -94,6 +93,9 @@ class Operation:
         if query_string:
             warnings += self._unknown_of_query(query_string)
         call.query = None if self._decode_query is None else self._decode_query(query_string)
+        if self.endpoint.streamed:
+            require_plain(scope)
+            call.body = body_pieces(receive, self._settings.body_timeout_s)
         if self._decode_body is None:
             return await self._handle(call, receive, warnings)
         owner = caller.tenant or call.remote_address

@@ -32,6 +32,7 @@ from thingstead.client.project import (
     message_rules,
     modbus,
     notify_groups,
+    ota,
     scoped_tokens,
     tasks,
 )
@@ -106,6 +107,7 @@ __all__ = [
     "message_rules",
     "modbus",
     "notify_groups",
+    "ota",
     "scoped_tokens",
     "tasks",
 ]

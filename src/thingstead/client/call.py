@@ -31,7 +31,10 @@ class Call(Generic[T]):
         if access_token:
             headers["Authorization"] = f"Bearer {access_token}"
         body = None
-        if self.body is not None:
+        if isinstance(self.body, bytes):
+            headers["Content-Type"] = "application/octet-stream"
+            body = self.body
+        elif self.body is not None:
             headers["Content-Type"] = "application/json"
             body = msgspec.json.encode(self.body)
         return Request(self.method, target(f"/api/v1{self.path}", dict(self.query)), headers, body)

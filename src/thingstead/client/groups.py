@@ -24,6 +24,7 @@ from thingstead.client.project import (
     message_rules,
     modbus,
     notify_groups,
+    ota,
     scoped_tokens,
     tasks,
 )
@@ -369,6 +370,27 @@ class NotifyGroupsCalls(CallGroup[Runner]):
     logs = _All(notify_groups.logs)
 
 
+class OtaCalls(CallGroup[Runner]):
+    """Upgrades of firmware."""
+
+    create_version = _One(ota.create_version)
+    list_versions = _All(ota.list_versions)
+    read_version = _One(ota.read_version)
+    update_version = _One(ota.update_version)
+    delete_version = _One(ota.delete_version)
+    upload = _One(ota.upload)
+    roll_out = _One(ota.roll_out)
+    list_rollouts = _All(ota.list_rollouts)
+    read_rollout = _One(ota.read_rollout)
+    start_rollout = _One(ota.start_rollout)
+    pause_rollout = _One(ota.pause_rollout)
+    resume_rollout = _One(ota.resume_rollout)
+    end_rollout = _One(ota.end_rollout)
+    delete_rollout = _One(ota.delete_rollout)
+    rollout_devices = _All(ota.rollout_devices)
+    device_upgrades = _All(ota.device_upgrades)
+
+
 class ScopedTokensCalls(CallGroup[Runner]):
     """Scoped tokens."""
 
@@ -397,5 +419,6 @@ class CallGroups(Generic[Runner]):
         self.message_rules: MessageRulesCalls[Runner] = MessageRulesCalls(runner)
         self.modbus: ModbusCalls[Runner] = ModbusCalls(runner)
         self.notify_groups: NotifyGroupsCalls[Runner] = NotifyGroupsCalls(runner)
+        self.ota: OtaCalls[Runner] = OtaCalls(runner)
         self.scoped_tokens: ScopedTokensCalls[Runner] = ScopedTokensCalls(runner)
         self.tasks: TasksCalls[Runner] = TasksCalls(runner)

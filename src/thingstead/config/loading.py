@@ -67,6 +67,11 @@ def _check_public(config: Config) -> None:
             _ = config.public.http() if kind == "http" else config.public.of(kind)
         except ValueError as exc:
             raise ConfigError(f"public.{kind}_address: {exc}") from exc
+    for kind in ("http", "https"):
+        try:
+            config.ota.base(secure=kind == "https")
+        except ValueError as exc:
+            raise ConfigError(f"ota.{kind}_address: {exc}") from exc
 
 
 def dump(config: Config) -> dict[str, Any]:

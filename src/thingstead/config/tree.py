@@ -19,6 +19,7 @@ from thingstead.config.settings import (
     ModbusSettings,
     MqttSettings,
     NotifySettings,
+    OtaSettings,
     PublicSettings,
     StorageSettings,
     TaskSettings,
@@ -126,6 +127,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     functions: FunctionSettings = FunctionSettings()
     tasks: TaskSettings = TaskSettings()
     modbus: ModbusSettings = ModbusSettings()
+    ota: OtaSettings = OtaSettings()
     tracing: TracingSettings = TracingSettings()
 
     @property

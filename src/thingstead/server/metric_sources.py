@@ -13,6 +13,7 @@ from thingstead.mqtt.budget import Budget
 from thingstead.services.forwarding.forwarder import Forwarder
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.modbus.polling import ModbusPolls
+from thingstead.services.ota.ota import OtaService
 from thingstead.services.platform import Platform
 from thingstead.storage.base import Store
 
@@ -39,6 +40,7 @@ def read_metric_sources(
     _read_tasks(metrics, platform)
     _read_message_rules(metrics, platform)
     _read_modbus(metrics, platform.modbus_polls)
+    _read_ota(metrics, platform.ota)
     ingest, mqtt, tcp = platform.ingest, gateway.counters, gateway.tcp_counters
     metrics.read("thingstead_build_info", lambda: {(__version__,): 1})
     metrics.read("thingstead_node_active", lambda: 1)
@@ -166,6 +168,18 @@ def _read_modbus(metrics: Metrics, polls: ModbusPolls) -> None:
     metrics.read("thingstead_modbus_devices_polled", lambda: polls.devices)
     metrics.read("thingstead_modbus_devices_left_out_total", lambda: polls.over)
     metrics.read("thingstead_modbus_polls_put_off_total", lambda: polls.left_out)
+
+
+def _read_ota(metrics: Metrics, ota: OtaService) -> None:
+    downloads, watch = ota.downloads, ota.watch
+    metrics.read("thingstead_ota_downloads", lambda: downloads.active)
+    metrics.read("thingstead_ota_downloads_waiting", lambda: downloads.waiting)
+    metrics.read("thingstead_ota_download_bytes_total", lambda: downloads.served_bytes)
+    metrics.read("thingstead_ota_downloads_total", lambda: {(key,): n for key, n in downloads.outcomes.items()})
+    metrics.read("thingstead_ota_checks_total", lambda: {(key,): n for key, n in ota.checks.outcomes.items()})
+    metrics.read("thingstead_ota_upgrades_open", lambda: watch.count)
+    metrics.read("thingstead_ota_upgrades_ended_total", lambda: {(key,): n for key, n in watch.ended.items()})
+    metrics.read("thingstead_ota_files_damaged", lambda: len(ota.files.damaged))
 
 
 def _read_devices(metrics: Metrics, rows: "RowCounts", platform: Platform) -> None:

@@ -54,6 +54,7 @@ from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.dispatch import NotifyDispatcher
 from thingstead.services.notifications.notify import NotifyService
+from thingstead.services.ota.ota import OtaService
 from thingstead.services.platform import Platform
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.presence.sub_devices import SubDeviceService
@@ -100,7 +101,8 @@ def build_platform(
     control = ControlService(store, bus, clock, ingest, logs)
     modbus = ModbusStreams(clock)
     streams = StreamService(store, bus, clock, ingest, logs, modbus)
-    effects = Effects(store, ingest, control, streams)
+    ota = OtaService(store, bus, clock, config, devices, control, ingest.triggers.index, listeners)
+    effects = Effects(store, ingest, control, streams, ota.offers)
     runner = RuleRunner(store, clock, ingest.triggers, effects)
     turns = PartTurns(clock)
     actions = TaskActions(store, clock, ingest, effects)
@@ -150,6 +152,7 @@ def build_platform(
         tasks=TaskService(store, clock, scheduler, functions),
         modbus=ModbusInsight(store, modbus),
         modbus_polls=ModbusPolls(store, bus, clock, logs, modbus, config.modbus),
+        ota=ota,
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),
@@ -212,6 +215,7 @@ async def close_services(platform: Platform) -> None:
     await within("tasks", platform.tasks.scheduler.close)
     await within("message rules", platform.message_rules.close)
     await within("modbus", platform.modbus_polls.close)
+    await within("ota", platform.ota.close)
     await within("control", platform.control.close)
     await within("ingest", platform.ingest.close)
     await within("functions", platform.functions.close)

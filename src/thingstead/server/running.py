@@ -72,6 +72,7 @@ async def open_running(
         await platform.alarms.engine.start()
         await platform.message_rules.start()
         await platform.modbus_polls.start()
+        platform.ota.start()
         platform.clock_watch.start(await store.history.newest_uplink())
         platform.notify.dispatcher.start()
         platform.jobs.start()
@@ -125,6 +126,7 @@ def _running(
             platform.clock_watch,
             platform.retention.trusted_clock,
             platform.forwarding.forwarder,
+            platform.ota.files,
             gateway.arrivals,
             listeners,
         )

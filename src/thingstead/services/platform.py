@@ -36,6 +36,7 @@ from thingstead.services.modbus.polling import ModbusPolls
 from thingstead.services.mqtt.sessions import MqttSessionService
 from thingstead.services.mqtt.subscriptions import SubscriptionService
 from thingstead.services.notifications.notify import NotifyService
+from thingstead.services.ota.ota import OtaService
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.presence.sub_devices import SubDeviceService
 from thingstead.services.registry.customers import CustomerService
@@ -84,6 +85,7 @@ class Platform:
     tasks: TaskService
     modbus: ModbusInsight
     modbus_polls: ModbusPolls
+    ota: OtaService
     notify: NotifyService
     device_logs: DeviceLogService
     message_log: MessageLogService

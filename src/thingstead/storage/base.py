@@ -33,6 +33,7 @@ from thingstead.storage.base_history import (
 )
 from thingstead.storage.base_jobs import ConsoleStore, JobStore, MessageStatStore
 from thingstead.storage.base_message_rules import MessageRuleStore
+from thingstead.storage.base_ota import OtaUpgradeStore, OtaVersionStore
 from thingstead.storage.base_registry import (
     AccountStore,
     BrowserSessionStore,
@@ -69,6 +70,8 @@ __all__ = [
     "MessageStatStore",
     "MqttSessionStore",
     "NotifyStore",
+    "OtaUpgradeStore",
+    "OtaVersionStore",
     "PresenceStore",
     "ProjectStore",
     "RangeStore",
@@ -138,6 +141,10 @@ class Store(Protocol):
     def tasks(self) -> TaskStore: ...
     @property
     def task_runs(self) -> TaskRunStore: ...
+    @property
+    def ota_versions(self) -> OtaVersionStore: ...
+    @property
+    def ota_upgrades(self) -> OtaUpgradeStore: ...
     @property
     def notify(self) -> NotifyStore: ...
     @property

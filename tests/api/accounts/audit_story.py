@@ -1,4 +1,4 @@
-"""Parts of the story of the audit log: what leaves no row, and message rules."""
+"""Parts of the story of the audit log: what leaves no row, message rules, and upgrades of firmware."""
 
 from typing import Any
 
@@ -48,3 +48,19 @@ async def set_up_tasks(story: Any, device_id: str) -> None:
     run = await story.does("POST", f"{path}/run", row="task run")
     await story.does("POST", f"{path}/run/{{task_run_id:{run['id']}}}/cancel", row="task cancel")
     await story.does("DELETE", path, row="task remove")
+
+
+async def set_up_firmware(story: Any, house: Any, device_id: str) -> None:
+    body = {"name": "June", "version_name": "1.1", "from_versions": ["*"]}
+    version_id = (await story.does("POST", "ota_version", body, row="ota_version create"))["id"]
+    path = f"ota_version/{{ota_version_id:{version_id}}}"
+    await story.does("PUT", path, {"descr": "of June"}, row="ota_version update")
+    await story.does("PUT", f"{path}/file", "image", row="ota_version upload")
+    begun = {"devices": [device_id], "start": False}
+    rollout_id = (await story.does("POST", f"{path}/rollout", begun, row="ota_rollout create"))["id"]
+    of_rollout = f"ota_rollout/{{ota_rollout_id:{rollout_id}}}"
+    await house.platform.ota.runner.run()  # chooses the devices
+    for verb in ("start", "pause", "resume", "end"):
+        await story.does("POST", f"{of_rollout}/{verb}", row="ota_rollout update")
+    await story.does("DELETE", of_rollout, row="ota_rollout remove")
+    await story.does("DELETE", path, row="ota_version remove")

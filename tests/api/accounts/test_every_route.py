@@ -17,7 +17,7 @@ from thingstead.api.project.routes import ENDPOINTS
 from thingstead.refusals import TEXTS
 
 PROTECTED = [endpoint for endpoint in ENDPOINTS if endpoint.access is not Access.PUBLIC]
-WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None]
+WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body is not None and not endpoint.streamed]
 WITH_PATH = [endpoint for endpoint in ENDPOINTS if "{" in endpoint.path]
 PAGED = [e for e in ENDPOINTS if e.query is not None and "page" in e.query.__struct_fields__]
 DOCUMENT = openapi_document(ENDPOINTS)

@@ -13,6 +13,7 @@ import pytest
 
 import thingstead_client
 from tests.project_api import ProjectApi
+from tests.running import eventually
 from tests.server_process import ServerProcess, init
 from thingstead.api.documents import snippets
 from thingstead.api.documents.examples import BY_NAME, BY_PATH
@@ -41,6 +42,7 @@ LAST = (
         "delete_dead_letters",
         "delete_forward_target",
         "delete_task",
+        *("end_ota_rollout", "delete_ota_rollout", "delete_ota_version"),
         "delete_notify_group",
         "withdraw_retention",
         "reset_certificate",
@@ -57,6 +59,8 @@ REFUSED = {
     **dict.fromkeys(("send_data", "send_data_by_application"), 404),
     "cancel_job": 409,
     "cancel_task_run": 409,
+    "delete_ota_version": 409,
+    "upload_ota_file": 409,
     "delete_device": 404,
     "delete_device_type": 409,
     "end_own_session": 404,
@@ -141,6 +145,7 @@ class Reader:
         made["task_id"] = create("/task", name="lamps", filter={"keyword": "no such device"}, **task)
         made["task_run_id"] = create(f"/task/{made['task_id']}/run")
         made["alarm_id"] = self._first_alarm(api, device.device_id)
+        made |= self._firmware(api, made["type_id"], device.device_id)
         type_key = api.call("GET", f"/device_type/{made['type_id']}")["type_key"]
         words = {BY_PATH[path]: value for path, value in made.items()}
         session = f'"account": "{self.credentials.admin_account}", "password": "{self.credentials.admin_password}"'
@@ -157,6 +162,16 @@ class Reader:
             BY_NAME["secret_key"]: self.credentials.secret_key,
             ORIGIN: self.server.url,
         }
+
+    def _firmware(self, api: ProjectApi, type_id: str, device_id: str) -> dict[str, str]:
+        """A version with a file, and a rollout that has not started, of one device that waits for its connection."""
+        version = {"name": "June", "version_name": "1.1", "types": [type_id], "from_versions": ["*"]}
+        version_id = str(api.call("POST", "/ota_version", json=version)["id"])
+        api.call("PUT", f"/ota_version/{version_id}/file", content=b"image")
+        begun = {"devices": [device_id], "start": False}
+        rollout_id = str(api.call("POST", f"/ota_version/{version_id}/rollout", json=begun)["id"])
+        eventually(lambda: api.call("GET", f"/ota_rollout/{rollout_id}")["state"] == "created")
+        return {"ota_version_id": version_id, "ota_rollout_id": rollout_id}
 
     def _first_alarm(self, api: ProjectApi, device_id: str) -> str:
         deadline = time.monotonic() + 20

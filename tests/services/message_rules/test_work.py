@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.ota.offers import offers_of
 from tests.services.conftest import NOW, Workshop
 from thingstead.model.device import Device
 from thingstead.model.message_rules.action import Action
@@ -25,7 +26,8 @@ class Plant:
         self.store = workshop.store
         self.triggers = workshop.ingest.triggers
         self.devices: list[Device] = []
-        effects = Effects(workshop.store, workshop.ingest, workshop.control, workshop.streams)
+        ota = offers_of(workshop.store, workshop.bus, workshop.clock, workshop.control)
+        effects = Effects(workshop.store, workshop.ingest, workshop.control, workshop.streams, ota)
         self.runner = RuleRunner(workshop.store, workshop.clock, self.triggers, effects)
 
     async def add(self, rule_id: str, *actions: Action, project_id: str = "p1") -> Device:

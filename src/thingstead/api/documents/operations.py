@@ -33,6 +33,8 @@ PATH_PARAMETERS = {
     "forward_target_id": "A forwarding target's id.",
     "task_id": "A task's id.",
     "task_run_id": "The id of a run of the task.",
+    "ota_version_id": "The id of a version of firmware.",
+    "ota_rollout_id": "A rollout's id.",
     "session_id": "The id of a session in a browser.",
     "alarm_id": "An alarm's id, or that of one of its messages.",
     "access_token": "The AccessToken of the device's certificate.",

@@ -33,6 +33,8 @@ from thingstead.api.project.alarms import (
 from thingstead.api.project.automation import forwarding, tasks
 from thingstead.api.project.console import audit, bulk_changes, desk, jobs, message_stat, people, server
 from thingstead.api.project.diagnosis import diagnosis, message_logs
+from thingstead.api.project.ota import rollouts as ota_rollouts
+from thingstead.api.project.ota import versions as ota_versions
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *login.ENDPOINTS,
@@ -60,6 +62,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *message_rules.ENDPOINTS,
     *forwarding.ENDPOINTS,
     *tasks.ENDPOINTS,
+    *ota_versions.ENDPOINTS,
+    *ota_rollouts.ENDPOINTS,
     *device_types.ENDPOINTS,
     *modbus.ENDPOINTS,
     *device_groups.ENDPOINTS,

@@ -10,6 +10,7 @@ from thingstead.config.settings.http import ApiSettings
 from thingstead.config.settings.modbus import ModbusSettings
 from thingstead.config.settings.mqtt import MqttSettings
 from thingstead.config.settings.notify import NotifySettings
+from thingstead.config.settings.ota import OtaSettings
 from thingstead.config.settings.public import PublicSettings
 from thingstead.config.settings.storage import StorageSettings
 from thingstead.config.settings.tasks import TaskSettings
@@ -26,6 +27,7 @@ __all__ = [
     "ModbusSettings",
     "MqttSettings",
     "NotifySettings",
+    "OtaSettings",
     "PublicSettings",
     "StorageSettings",
     "TaskSettings",

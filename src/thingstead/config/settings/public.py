@@ -42,12 +42,16 @@ class PublicSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def http(self) -> PublicAddress | None:
         """The address of HTTP, with its port; None: not set. Raises ValueError if it is invalid."""
-        if not self.http_address:
-            return None
-        address = _host_and_port(self.http_address)
-        if address.scheme not in HTTP_PORTS:
-            raise ValueError(f"{self.http_address} must begin with http:// or https://")
-        return address._replace(port=address.port or HTTP_PORTS[address.scheme])
+        return address_of(self.http_address) if self.http_address else None
+
+
+def address_of(text: str) -> PublicAddress:
+    """The address that an ``http://`` or ``https://`` URL without a path names, with its port. Raises ValueError if it
+    is invalid."""
+    address = _host_and_port(text)
+    if address.scheme not in HTTP_PORTS:
+        raise ValueError(f"{text} must begin with http:// or https://")
+    return address._replace(port=address.port or HTTP_PORTS[address.scheme])
 
 
 def _host_and_port(text: str) -> PublicAddress:

@@ -8,7 +8,7 @@ from msgspec import Meta
 DataFormat = Literal["json", "hex", "text"]
 ActionKind = Literal["push", "set", "command", "data", "function", "report", "url", "mqtt", "ota_check"]
 ResultKind = Literal["push", "set", "command", "data", "report"]
-NOT_YET: frozenset[ActionKind] = frozenset(("url", "mqtt", "ota_check"))  # refused in this release
+NOT_YET: frozenset[ActionKind] = frozenset(("url", "mqtt"))  # refused in this release
 READS: frozenset[ActionKind] = frozenset(("function", "url", "mqtt", "ota_check"))  # need the message itself
 
 DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
@@ -69,8 +69,18 @@ class MqttAction(MessageRulePart, frozen=True, kw_only=True):
 class OtaCheckAction(MessageRulePart, frozen=True, kw_only=True):
     """Answers the event with the command `otaUpgrade`."""
 
-    attribute: Annotated[str, Meta(description="The attribute in which the device reports its version.")] = "version"
-    module: Annotated[str, Meta(description="The module of the firmware.")] = "main"
+    attribute: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="The attribute in which the device reports the version that it runs; default: the one that "
+            "each version of firmware says.",
+        ),
+    ] = ""
+    module: Annotated[
+        str,
+        Meta(max_length=32, description="The module of the firmware; default: the `module` of the event, then `main`."),
+    ] = ""
 
 
 class Action(MessageRulePart, frozen=True, kw_only=True):

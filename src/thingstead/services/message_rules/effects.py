@@ -6,7 +6,7 @@ from typing import Any
 
 from thingstead.errors import DeviceOffline, InvalidInput, NotFound, ThingsteadError, Unavailable
 from thingstead.model.device import Device
-from thingstead.model.message_rules.action import Action, DataAction, ReportAction
+from thingstead.model.message_rules.action import Action, DataAction, OtaCheckAction, ReportAction
 from thingstead.model.message_rules.work import RuleMessage, WorkItem
 from thingstead.refusals import reason
 from thingstead.services.commands.control import ControlService
@@ -25,6 +25,7 @@ from thingstead.services.message_rules.effect_kinds import (
     SetEffect,
 )
 from thingstead.services.message_rules.results import actions_of
+from thingstead.services.ota.offers import OtaOffers
 from thingstead.services.shared.payloads import check_depth, encode_message
 from thingstead.storage.base import Store
 
@@ -34,11 +35,14 @@ UNAVAILABLE = "functions are not available on this server"
 class Effects:
     """Prepares actions."""
 
-    def __init__(self, store: Store, ingest: IngestService, control: ControlService, streams: StreamService) -> None:
+    def __init__(
+        self, store: Store, ingest: IngestService, control: ControlService, streams: StreamService, ota: OtaOffers
+    ) -> None:
         self._store = store
         self._ingest = ingest
         self._control = control
         self._streams = streams
+        self._ota = ota
 
     async def prepare_all(
         self, item: WorkItem, action: Action, index: int = 0
@@ -102,6 +106,8 @@ class Effects:
                 return await self._data(device, action.data)
             if action.report is not None:
                 return await self._report(item, device, action.report)
+            if action.ota_check is not None:
+                return await self._check_version(item, device, action.ota_check)
             link = await self._ingest.link(device)
             if action.push is not None:
                 push = await self._control.pushes.prepare(link, deepcopy(action.push), item.cause)
@@ -119,6 +125,13 @@ class Effects:
         except DeviceOffline as exc:
             return FailedAction("target_offline", exc.reason)
         return DataEffect(self._streams, device, data.identifier, payload)
+
+    async def _check_version(self, item: WorkItem, device: Device, check: OtaCheckAction) -> Effect:
+        message = item.read()
+        params = {} if message is None else message.values
+        return await self._ota.answer(
+            device, attribute=check.attribute, module=check.module, params=params, cause=item.cause.message_id
+        )
 
     async def _report(self, item: WorkItem, device: Device, report: ReportAction) -> Effect | FailedAction:
         if report.sub_address:

@@ -33,23 +33,22 @@ TAG = "Many devices"
 GroupIds = Annotated[list[str], Meta(min_length=1, max_length=limits.GROUPS_PER_IMPORT_ROW, description="Ids.")]
 
 
+SelectedDevices = Annotated[
+    list[str], Meta(min_length=1, max_length=limits.DEVICES_PER_REQUEST, description="Ids of the devices.")
+]
+SelectedFilter = Annotated[DeviceSelection, Meta(description="As the query of `GET /api/v1/devices`.")]
+SelectedTotal = Annotated[
+    int,
+    Meta(ge=0, description="With `filter`: how many devices it matches; errcode 409 if it is another number."),
+]
+
+
 class SelectionBody(msgspec.Struct, frozen=True, kw_only=True):
     """The devices: `devices`, or `filter` with `total`."""
 
-    devices: (
-        Annotated[
-            list[str], Meta(min_length=1, max_length=limits.DEVICES_PER_REQUEST, description="Ids of the devices.")
-        ]
-        | None
-    ) = None
-    filter: Annotated[DeviceSelection, Meta(description="As the query of `GET /api/v1/devices`.")] | None = None
-    total: (
-        Annotated[
-            int,
-            Meta(ge=0, description="With `filter`: how many devices it matches; errcode 409 if it is another number."),
-        ]
-        | None
-    ) = None
+    devices: SelectedDevices | None = None
+    filter: SelectedFilter | None = None
+    total: SelectedTotal | None = None
 
     def to_choice(self) -> DeviceChoice:
         """The selected devices. Raises InvalidInput unless exactly one of both is given."""

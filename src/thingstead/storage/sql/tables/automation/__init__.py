@@ -1,1 +1,1 @@
-"""What is set up to happen by itself: forwarding, tasks."""
+"""What is set up to happen by itself: forwarding, tasks, upgrades of firmware."""

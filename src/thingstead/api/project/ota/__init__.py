@@ -1,0 +1,1 @@
+"""Endpoints of upgrades of firmware (OTA)."""

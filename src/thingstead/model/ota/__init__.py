@@ -1,0 +1,1 @@
+"""Upgrades of firmware (OTA): versions, rollouts, and the upgrades of devices."""
