@@ -114,7 +114,7 @@ async def create_rule(call: ApiCall) -> Created:
     sends a command, `data` sends custom data, `function` calls a cloud function. The functions of `before_report` and
     `before_push` rules change a message before it is stored.
 
-    The effects of a message are stored once, also when the server is killed at any moment. A rule acts on at most 100
+    The effects of a message are stored once, also when the server is killed at any moment. A rule acts on at most 1,000
     messages a second, and 10 of one device; the trace says what it left out."""
     rule = await call.platform.message_rules.create(call.caller.project_id, call.body)
     return Created(id=rule.id, name=rule.name)

@@ -1,8 +1,12 @@
 """What a message rule came to: counters, switched-off functions, and single evaluations."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+
+LOG_LINES_COUNT = 10  # of the console of a function, that a trace keeps …
+LOG_LENGTH = 200  # … and characters of each
 
 
 class FunctionOff(msgspec.Struct, frozen=True):
@@ -34,6 +38,11 @@ class RuleEffectRecord(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str = ""  # of its row
     due_at: int = 0  # ms
     logs: list[str] = []  # of the console of a function
+
+
+def kept_logs(lines: Sequence[str]) -> list[str]:
+    """What a trace keeps of the console of a function."""
+    return [line[:LOG_LENGTH] for line in lines[:LOG_LINES_COUNT]]
 
 
 class EvaluationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -57,7 +57,7 @@ class WorkItem(msgspec.Struct, frozen=True, array_like=True):
     @property
     def size_bytes(self) -> int:
         """Memory that it takes, about."""
-        return ITEM_BYTES + len(self.message)
+        return ITEM_BYTES + len(self.message) + (0 if self.action is None else len(_encode(self.action)))
 
 
 def encoded(message: RuleMessage) -> bytes:

@@ -7,11 +7,12 @@ from thingstead.clock import Clock
 from thingstead.errors import InvalidInput
 from thingstead.model.ids import new_id
 from thingstead.model.message_rules.rule import On, Outcome
-from thingstead.model.message_rules.state import RuleEffectRecord
+from thingstead.model.message_rules.state import RuleEffectRecord, kept_logs
 from thingstead.model.message_rules.work import Cause
 from thingstead.refusals import Reason
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.function_calls import CustomMessage, DeviceFunctions, custom_message
+from thingstead.services.shared.payloads import check_depth
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.services.triggers.triggers import Triggers, read_by
 
@@ -101,7 +102,7 @@ class RuleChain:
             source, identifier = action.function or "", action.identifier
             outcome, detail, logs = await self._call(link, rule, index, source, identifier, made, on, left_ms)
             evaluation.effects.append(
-                RuleEffectRecord(action="function", device_id=link.device.id, outcome=outcome, logs=list(logs))
+                RuleEffectRecord(action="function", device_id=link.device.id, outcome=outcome, logs=kept_logs(logs))
             )
             evaluation.outcome, evaluation.detail = outcome, detail
 
@@ -118,6 +119,10 @@ class RuleChain:
         result = await self._functions.call(link, key, source, made.values, on=on, timeout_ms=left_ms)
         if result.reason:
             return result.reason, result.detail, result.logs
+        try:
+            check_depth(result.value)
+        except InvalidInput as exc:
+            return "function_error", exc.message, result.logs
         if on == "before_push":
             try:
                 message = custom_message(result.value, identifier)

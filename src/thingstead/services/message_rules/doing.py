@@ -12,14 +12,15 @@ from typing import NamedTuple
 import structlog
 
 from thingstead.clock import Clock
-from thingstead.errors import ThingsteadError
+from thingstead.errors import ThingsteadError, Unavailable
 from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.rule import DATA_WAIT_MS, Outcome
-from thingstead.model.message_rules.state import RuleEffectRecord
+from thingstead.model.message_rules.state import RuleEffectRecord, kept_logs
 from thingstead.model.message_rules.work import EffectCount, Work, WorkItem
 from thingstead.refusals import Reason
 from thingstead.services.message_rules.effect_kinds import Effect, FailedAction
 from thingstead.services.message_rules.effects import Effects
+from thingstead.services.shared.excerpts import shortened_args
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.services.triggers.triggers import PendingWork, Triggers
 from thingstead.storage.base import Store
@@ -110,8 +111,10 @@ class WorkDoer:
     ) -> Sequence[tuple[Action, Effect | FailedAction]]:
         try:
             return await self._effects.prepare_all(item, action, index)
-        except ThingsteadError:
+        except Unavailable:
             raise
+        except ThingsteadError as exc:
+            return [(action, FailedAction("refused", exc.reason))]
         except Exception:
             if not last:
                 raise
@@ -256,9 +259,9 @@ def _note(
         due_at=due_at,
     )
     if why is not None:
-        effect.reason, effect.code, effect.args = why.message, why.code, dict(why.args)
+        effect.reason, effect.code, effect.args = why.message, why.code, shortened_args(why)
     if failed is not None:
-        effect.logs = list(failed.logs)
+        effect.logs = kept_logs(failed.logs)
         if why is None:
             effect.reason = failed.detail
         evaluation.detail = evaluation.detail or effect.reason

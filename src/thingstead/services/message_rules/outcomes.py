@@ -1,6 +1,7 @@
 """Stores what the rules came to: counters, switched-off functions, and the newest evaluations of each rule."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +17,8 @@ from thingstead.storage.base import Store
 log = structlog.get_logger("thingstead.message_rules")
 
 INTERVAL_S = 5.0
-STORED_COUNT: Final = 100  # evaluations of a rule
+STORED_COUNT: Final = 50  # evaluations of a rule
+PROJECT_COUNT = 100  # of a project, each time
 STORED_MS = 7 * 24 * 3600 * 1000  # how long they are kept
 RULES_PER_WRITE = 1_000
 _NOT_STORED = ("condition", "no_attribute", "loop")
@@ -29,6 +31,7 @@ class RuleOutcomes:
         self._store = store
         self._clock = clock
         self._triggers = triggers
+        self._stored: Counter[str] = Counter()  # evaluations by project id, since the last time
         self._saving = Repeating("storing what message rules came to", self.save, INTERVAL_S)
         functions.on_off = self._function_off
 
@@ -43,6 +46,7 @@ class RuleOutcomes:
 
     async def save(self) -> None:
         """Stores what has changed."""
+        self._stored.clear()
         ids = list(self._triggers.index.rules)
         for begin in range(0, len(ids), RULES_PER_WRITE):
             await self.save_rules(ids[begin : begin + RULES_PER_WRITE])
@@ -60,10 +64,15 @@ class RuleOutcomes:
                 states[rule_id] = rule.state()
             for each in [each for each in rule.unsaved if each.outcome is not None]:
                 rule.unsaved.remove(each)
-                if each.outcome not in _NOT_STORED:
+                if each.outcome not in _NOT_STORED and self._room(rule.rule.project_id):
                     evaluations.append(StoredEvaluation(rule_id, self._triggers.next_id(), each.record()))
         if states or evaluations:
             await self._write(states, evaluations)
+
+    def _room(self, project_id: str) -> bool:
+        """Whether one more evaluation of a project is stored this time."""
+        self._stored[project_id] += 1
+        return self._stored[project_id] <= PROJECT_COUNT
 
     async def _write(self, states: dict[str, MessageRuleState], evaluations: list[StoredEvaluation]) -> None:
         rules = self._triggers.index.rules

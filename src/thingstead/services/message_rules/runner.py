@@ -29,6 +29,7 @@ KEPT_COUNT = 1_000  # pieces of work in memory; what is beyond that is read when
 KEPT_MAX_BYTES = 16 << 20  # of the same
 LANES_COUNT = 256  # projects whose work is done at the same time
 RETRY_S = 1.0  # after the store could not take work
+REFUSALS_COUNT = 5  # in a row, by the store; then other work goes first
 ATTEMPTS_COUNT = 3  # of work that fails for another reason …
 BROKEN_RETRY_MS = 10_000  # … and how long it waits in between
 LONGEST_SLEEP_S = 1.0
@@ -55,6 +56,7 @@ class RuleRunner:
         self._sizes: dict[int, WaitingWork] = {}  # all that is unfinished, by id
         self._kept_count = self._kept_bytes = 0  # of pieces in memory
         self._due: DueQueue[int, int] = DueQueue()  # ids of work by ms
+        self._refusals: dict[int, int] = {}  # by the store, in a row
         self._attempts: dict[int, int] = {}  # of work that failed
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -153,11 +155,22 @@ class RuleRunner:
                 except ThingsteadError as exc:
                     log.warning("message rules could not act; retrying", project=project_id, error=exc.message)
                     await asyncio.sleep(RETRY_S)
+                    self._refused(lane)
                 else:
                     lane.popleft()
             self._lanes.pop(project_id, None)
         finally:
             del self._tasks[project_id]
+
+    def _refused(self, lane: deque[_QueuedWork]) -> None:
+        """Lets other work go first if the store refuses this again and again: it may be because of one device."""
+        waiting = lane[0].waiting
+        self._refusals[waiting.id] = self._refusals.get(waiting.id, 0) + 1
+        if self._refusals[waiting.id] < REFUSALS_COUNT:
+            return
+        del self._refusals[waiting.id]
+        self._release(lane.popleft())
+        self._due.put(waiting.id, self._clock.now_ms() + BROKEN_RETRY_MS)
 
     async def _run(self) -> None:
         """Starts the lanes of what becomes due."""
@@ -202,9 +215,14 @@ class RuleRunner:
             else:
                 self._attempts[waiting.id] = attempts
                 self._due.put(waiting.id, self._clock.now_ms() + BROKEN_RETRY_MS)
-        if pending is not None:
+        self._refusals.pop(waiting.id, None)
+        self._release(queued)
+
+    def _release(self, queued: _QueuedWork) -> None:
+        """Work leaves the memory."""
+        if queued.pending is not None:
             self._kept_count -= 1
-            self._kept_bytes -= waiting.size_bytes
+            self._kept_bytes -= queued.waiting.size_bytes
 
     def _ended(self, work: Work, later: Sequence[Work], error: Exception | None) -> None:
         if error is not None:  # nothing of it happened

@@ -10,6 +10,7 @@ from thingstead.model.report import Report
 from thingstead.rules.message_rules import compile_condition
 
 UNSAVED_COUNT = 10  # evaluations of a rule from one time of storing them to the next; the oldest is dropped
+LOGS_KEPT = 5  # newest evaluations of a rule whose logs of functions are in memory
 NOTHING = Cause("")  # of an evaluation that nothing follows from
 
 
@@ -114,6 +115,9 @@ class TriggerRule:
 
     def keep(self, evaluation: RuleMatch) -> None:
         """:meth:`note` without counting the outcome."""
+        if len(self.last) >= LOGS_KEPT:
+            for effect in self.last[-LOGS_KEPT].effects:
+                effect.logs = []
         self.last.append(evaluation)
         if evaluation.outcome != "loop":  # each effect of a rule on its own device leads to one
             self.unsaved.append(evaluation)
@@ -127,7 +131,7 @@ class TriggerRule:
             )
             for ts, device_id, value in self.missed
         ]
-        found = sorted([*self.last, *missed], key=lambda each: each.ts, reverse=True)
+        found = sorted(reversed([*missed, *self.last]), key=lambda each: -each.ts)
         return found[:EVALUATIONS_KEPT]
 
 

@@ -18,6 +18,7 @@ from thingstead.model.message_rules.rule import (
     DELAYED_COUNT,
     DEPTH,
     LATE_MS,
+    PROJECT_RATE,
     RULE_DEVICE_RATE,
     RULE_RATE,
     RULES_PER_MESSAGE,
@@ -27,7 +28,6 @@ from thingstead.model.message_rules.rule import (
 from thingstead.model.message_rules.work import Cause, RuleMessage, Work, WorkItem, encoded
 from thingstead.model.report import EventRecord, Report
 from thingstead.rules.message_rules import holds, misled
-from thingstead.services.shared.excerpts import EXCERPT_BYTES
 from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.services.triggers.index import DeviceTriggers, Entry, TriggerIndex, concerns
@@ -35,6 +35,7 @@ from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.storage.base import Commit, Store
 
 ITEMS_PER_WORK = 100  # more of one commit are work of their own
+VALUE_LENGTH = 128  # of a value in a trace
 _ABSENT = object()
 _SHORT = frozenset({int, float, bool, type(None)})
 
@@ -72,6 +73,7 @@ class Triggers:
         self.room = FairRoom(DELAYED_COUNT, DELAYED_BYTES)
         self._rates = TokenBuckets(clock, RULE_RATE, 1 / RULE_RATE)
         self._device_rates = TokenBuckets(clock, RULE_DEVICE_RATE, 1 / RULE_DEVICE_RATE)
+        self._project_rates = TokenBuckets(clock, PROJECT_RATE, 1 / PROJECT_RATE)
         self._before_rates = TokenBuckets(clock, BEFORE_RATE, 1 / BEFORE_RATE)
         self._before_device_rates = TokenBuckets(clock, BEFORE_DEVICE_RATE, 1 / BEFORE_DEVICE_RATE)
         self._commit: Commit | None = None  # the newest, to which _pending belongs
@@ -208,24 +210,28 @@ class Triggers:
         messages: dict[str, bytes] = {}
         for count, rule in enumerate(rules):
             rule.matched += 1
-            message = b""
-            if rule.reads_message:
-                on = rule.rule.on_message
-                message = messages.get(on) or messages.setdefault(
-                    on, encoded(RuleMessage(on, values, identifier, data))
-                )
-            caused = Cause(cause.message_id, (*cause.rule_ids, rule.rule.id))
-            item = WorkItem(device.project_id, device.id, rule.rule.id, now, caused, message=message)
-            outcome = self._refusal(rule, item, cause, count)
+            outcome = self._refusal(rule, device, cause, count)
+            item: WorkItem | None = None
+            if outcome is None:
+                message = b""
+                if rule.reads_message:
+                    on = rule.rule.on_message
+                    if on not in messages:
+                        messages[on] = encoded(RuleMessage(on, values, identifier, data))
+                    message = messages[on]
+                caused = Cause(cause.message_id, (*cause.rule_ids, rule.rule.id))
+                item = WorkItem(device.project_id, device.id, rule.rule.id, now, caused, message=message)
+                if not self.room.take(item.project_id, item.size_bytes):
+                    outcome = "full"
             evaluation = RuleMatch(now, device.id, cause, rule.rule.version, read_by(rule, values), outcome)
             rule.note(evaluation)
-            if outcome is None:
+            if item is not None and outcome is None:
                 pending = self._work_of(commit, device.project_id)
                 pending.items.append(item)
                 pending.evaluations.append(evaluation)
 
-    def _refusal(self, rule: TriggerRule, item: WorkItem, cause: Cause, before: int) -> Outcome | None:
-        """Why a rule does not act on a message that meets its condition. If it does, the item has its room."""
+    def _refusal(self, rule: TriggerRule, device: Device, cause: Cause, before: int) -> Outcome | None:
+        """Why a rule does not act on a message that meets its condition."""
         rule_id = rule.rule.id
         if rule_id in cause.rule_ids:
             return "loop"
@@ -233,9 +239,9 @@ class Triggers:
             return "depth"
         if before >= RULES_PER_MESSAGE:
             return "too_many_rules"
-        if self._device_rates.take((rule_id, item.device_id)) is None or self._rates.take(rule_id) is None:
+        if self._device_rates.take((rule_id, device.id)) is None or self._rates.take(rule_id) is None:
             return "rate"
-        return None if self.room.take(item.project_id, item.size_bytes) else "full"
+        return "rate" if self._project_rates.take(device.project_id) is None else None
 
     def _work_of(self, commit: Commit, project_id: str) -> PendingWork:
         """Where work of a commit is added. Each project has its own, since they are done independently."""
@@ -267,5 +273,5 @@ def shortened(value: Any) -> Any:
     """A value as a trace keeps it."""
     if type(value) in _SHORT:
         return value
-    text = value if isinstance(value, str) else repr(value)[: EXCERPT_BYTES + 1]
-    return text if len(text) <= EXCERPT_BYTES else f"{text[:EXCERPT_BYTES]}…"
+    text = value if isinstance(value, str) else repr(value)[: VALUE_LENGTH + 1]
+    return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"
