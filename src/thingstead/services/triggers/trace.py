@@ -131,8 +131,9 @@ class TriggerRule:
             )
             for ts, device_id, value in self.missed
         ]
-        found = sorted(reversed([*missed, *self.last]), key=lambda each: -each.ts)
-        return found[:EVALUATIONS_KEPT]
+        found = [*missed, *self.last]
+        found.sort(key=lambda each: each.ts)  # those of one instant stay in their order
+        return found[: -EVALUATIONS_KEPT - 1 : -1]
 
 
 def _attributes(rule: MessageRule) -> tuple[str, ...]:
