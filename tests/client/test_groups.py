@@ -8,6 +8,7 @@ from tests.client.conftest import Registered, Site
 from tests.client.test_calls import functions
 from thingstead.client import AsyncHttpDevice, AsyncProjectClient, PastReport, ProjectClient, groups, walks
 from thingstead.client.answers import OFFLINE_CODES
+from thingstead.client.call_group import All, CallGroup, One
 from thingstead.client.project.data import SERIES_PAGE_RECORDS
 from thingstead.errors import DeviceOffline, NotFound
 from thingstead.services.shared.recorded_reasons import COMMAND_CODES
@@ -20,9 +21,9 @@ def test_every_call_is_a_method_of_its_group() -> None:
     bound = {
         method.make
         for group in vars(groups).values()
-        if isinstance(group, type) and issubclass(group, groups.CallGroup)
+        if isinstance(group, type) and issubclass(group, CallGroup)
         for method in vars(group).values()
-        if isinstance(method, groups._One | groups._All)
+        if isinstance(method, One | All)
     }
     assert bound - {walks.points, walks.messages, walks.audit_logs} == set(functions())
 

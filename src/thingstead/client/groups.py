@@ -1,10 +1,11 @@
 """Calls of the Project API as methods of a client: ``api.devices.read(id)`` for ``api.run(devices.read(id))``."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import Generic
 
 from thingstead.client import walks
-from thingstead.client.call import Call, Listing
+from thingstead.client.call_group import All as _All
+from thingstead.client.call_group import CallGroup, Runner
+from thingstead.client.call_group import One as _One
 from thingstead.client.project import (
     administrators,
     alarm_rules,
@@ -28,72 +29,6 @@ from thingstead.client.project import (
     scoped_tokens,
     tasks,
 )
-from thingstead.client.walks import Walk
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-class Blocking(Protocol):
-    """Carries calls out for threads."""
-
-    def run(self, call: Call[T]) -> T: ...
-
-    def items(self, listing: Listing[T] | Walk[T]) -> Iterator[T]: ...
-
-
-class Concurrent(Protocol):
-    """Carries calls out for asyncio."""
-
-    async def run(self, call: Call[T]) -> T: ...
-
-    def items(self, listing: Listing[T] | Walk[T]) -> AsyncIterator[T]: ...
-
-
-Runner = TypeVar("Runner", Blocking, Concurrent)
-
-
-class CallGroup(Generic[Runner]):
-    """A module of calls, bound to a client."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner: Runner = runner
-
-
-class _One(Generic[P, T]):
-    """A call as a method: returns its result."""
-
-    def __init__(self, make: Callable[P, Call[T]]) -> None:
-        self.make = make
-
-    @overload
-    def __get__(self, group: CallGroup[Blocking], owner: Any) -> Callable[P, T]: ...
-    @overload
-    def __get__(self, group: CallGroup[Concurrent], owner: Any) -> Callable[P, Coroutine[Any, Any, T]]: ...
-    def __get__(self, group: Any, owner: Any) -> Any:
-        return _bound(self.make, group._runner.run)
-
-
-class _All(Generic[P, T]):
-    """A list as a method: iterates over its items, and reads a page when it is needed."""
-
-    def __init__(self, make: Callable[P, Listing[T] | Walk[T]]) -> None:
-        self.make = make
-
-    @overload
-    def __get__(self, group: CallGroup[Blocking], owner: Any) -> Callable[P, Iterator[T]]: ...
-    @overload
-    def __get__(self, group: CallGroup[Concurrent], owner: Any) -> Callable[P, AsyncIterator[T]]: ...
-    def __get__(self, group: Any, owner: Any) -> Any:
-        return _bound(self.make, group._runner.items)
-
-
-def _bound(make: Callable[..., Any], carry_out: Callable[[Any], Any]) -> Callable[..., Any]:
-    def method(*args: Any, **options: Any) -> Any:
-        return carry_out(make(*args, **options))
-
-    method.__name__, method.__doc__ = make.__name__, make.__doc__
-    return method
 
 
 class AdministratorsCalls(CallGroup[Runner]):

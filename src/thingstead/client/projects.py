@@ -12,8 +12,9 @@ from typing import Any, Self, TypeVar
 from thingstead.client.answers import info_of
 from thingstead.client.blocking import BlockingTransport
 from thingstead.client.call import START, Call, Listing
+from thingstead.client.call_group import Blocking, Concurrent
 from thingstead.client.concurrent import AsyncTransport
-from thingstead.client.groups import Blocking, CallGroups, Concurrent
+from thingstead.client.groups import CallGroups
 from thingstead.client.http import TIMEOUT_S
 from thingstead.client.retries import RETRIES, Retries
 from thingstead.client.walks import Walk

@@ -18,6 +18,13 @@ CHANGES_NOTHING = {
 }
 
 
+async def set_up_automation(story: Any, house: Any, device_id: str) -> None:
+    await set_up_message_rules(story, device_id)
+    await set_up_forwarding(story)
+    await set_up_tasks(story, device_id)
+    await set_up_firmware(story, house, device_id)
+
+
 async def set_up_forwarding(story: Any) -> None:
     address = {"url": "http://127.0.0.1:9/nobody", "secret": "a-secret-of-a-target", "headers": {"X-Key": "a-secret"}}
     target = {"name": "ERP", "kinds": ["event"], "url": address}

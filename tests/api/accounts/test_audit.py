@@ -5,13 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.api.accounts.audit_story import (
-    CHANGES_NOTHING,
-    set_up_firmware,
-    set_up_forwarding,
-    set_up_message_rules,
-    set_up_tasks,
-)
+from tests.api.accounts.audit_story import CHANGES_NOTHING, set_up_automation
 from tests.api.accounts.conftest import PASSWORD, Browser, Tenant
 from tests.api.registry.house import House
 from thingstead.api.project.routes import ENDPOINTS
@@ -244,10 +238,7 @@ async def test_every_endpoint_that_changes_something_leaves_its_row_without_a_se
     device_id = await set_up_devices(story, house)
     await control_it(story, house, device_id)
     await watch_it(story, house, device_id)
-    await set_up_message_rules(story, device_id)
-    await set_up_forwarding(story)
-    await set_up_tasks(story, device_id)
-    await set_up_firmware(story, house, device_id)
+    await set_up_automation(story, house, device_id)
     await story.does("DELETE", f"device/{{device_id:{device_id}}}", row="device remove")
     await manage_people(story)
     await change_many(story, house)
