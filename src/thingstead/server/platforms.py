@@ -44,6 +44,8 @@ from thingstead.services.ingest.streams import StreamService
 from thingstead.services.jobs.jobs import JobService
 from thingstead.services.message_rules.effects import Effects
 from thingstead.services.message_rules.outcomes import RuleOutcomes
+from thingstead.services.message_rules.outside.outbox import Outbox
+from thingstead.services.message_rules.outside.sender import OutsideSender
 from thingstead.services.message_rules.rules import MessageRuleService
 from thingstead.services.message_rules.runner import RuleRunner
 from thingstead.services.message_rules.test_run import MessageRuleTestService
@@ -102,7 +104,8 @@ def build_platform(
     modbus = ModbusStreams(clock)
     streams = StreamService(store, bus, clock, ingest, logs, modbus)
     ota = OtaService(store, bus, clock, config, devices, control, ingest.triggers.index, listeners)
-    effects = Effects(store, ingest, control, streams, ota.offers)
+    outbox = Outbox(store, clock, ingest.triggers, OutsideSender(store, clock, config.notify))
+    effects = Effects(store, ingest, control, streams, ota.offers, outbox)
     runner = RuleRunner(store, clock, ingest.triggers, effects)
     turns = PartTurns(clock)
     actions = TaskActions(store, clock, ingest, effects)
@@ -110,7 +113,7 @@ def build_platform(
     scheduler = TaskScheduler(store, clock, devices, task_runner, config.tasks)
     ingest.triggers.off = config.rules == "off"
     outcomes = RuleOutcomes(store, clock, ingest.triggers, functions)
-    message_rules = MessageRuleService(store, bus, clock, runner, outcomes, functions)
+    message_rules = MessageRuleService(store, bus, clock, runner, outcomes, functions, outbox)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins, evaluations.forwards)
     forwarder = Forwarder(store, clock, evaluations.forwards, config.forwarding, config.notify)

@@ -34,6 +34,7 @@ from thingstead.storage.base_history import (
 from thingstead.storage.base_jobs import ConsoleStore, JobStore, MessageStatStore
 from thingstead.storage.base_message_rules import MessageRuleStore
 from thingstead.storage.base_ota import OtaUpgradeStore, OtaVersionStore
+from thingstead.storage.base_outgoing import OutgoingStore
 from thingstead.storage.base_registry import (
     AccountStore,
     BrowserSessionStore,
@@ -145,6 +146,8 @@ class Store(Protocol):
     def ota_versions(self) -> OtaVersionStore: ...
     @property
     def ota_upgrades(self) -> OtaUpgradeStore: ...
+    @property
+    def outgoing(self) -> OutgoingStore: ...
     @property
     def notify(self) -> NotifyStore: ...
     @property

@@ -244,6 +244,8 @@ def members(kind: Any, seen: set[Any]) -> set[str]:
         seen.add(kind)
         if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
             for field in msgspec.structs.fields(kind):
+                if "Shown as `***`" in repr(field.type):
+                    continue
                 found |= {field.encode_name} | members(field.type, seen)
         for argument in typing.get_args(kind):
             found |= members(argument, seen)

@@ -6,11 +6,14 @@ import pytest
 
 from tests.ota.offers import offers_of
 from tests.services.conftest import NOW, Workshop
+from thingstead.config import NotifySettings
 from thingstead.model.device import Device
 from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleBody
 from thingstead.model.message_rules.work import Cause, Work, WorkItem
 from thingstead.services.message_rules.effects import Effects
+from thingstead.services.message_rules.outside.outbox import Outbox
+from thingstead.services.message_rules.outside.sender import OutsideSender
 from thingstead.services.message_rules.runner import ATTEMPTS_COUNT, BROKEN_RETRY_MS, RuleRunner
 from thingstead.services.shared.fair_room import FairRoom
 from thingstead.storage.commit import settled
@@ -27,7 +30,9 @@ class Plant:
         self.triggers = workshop.ingest.triggers
         self.devices: list[Device] = []
         ota = offers_of(workshop.store, workshop.bus, workshop.clock, workshop.control)
-        effects = Effects(workshop.store, workshop.ingest, workshop.control, workshop.streams, ota)
+        sender = OutsideSender(workshop.store, workshop.clock, NotifySettings())
+        outbox = Outbox(workshop.store, workshop.clock, self.triggers, sender)
+        effects = Effects(workshop.store, workshop.ingest, workshop.control, workshop.streams, ota, outbox)
         self.runner = RuleRunner(workshop.store, workshop.clock, self.triggers, effects)
 
     async def add(self, rule_id: str, *actions: Action, project_id: str = "p1") -> Device:

@@ -11,6 +11,7 @@ from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.message_rules.action import DataAction
+from thingstead.model.message_rules.outside_checks import hide_secrets
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, On
 from thingstead.model.message_rules.rule_form import MessageRuleForm, MessageRulePatch
 from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
@@ -98,7 +99,7 @@ def _shown(rule: MessageRule, rules: MessageRuleService) -> MessageRuleInfo:
         disabled_devices=list(rule.disabled_devices),
         identifier=rule.body.identifier,
         if_=rule.body.condition or UNSET,
-        actions=list(rule.body.actions),
+        actions=hide_secrets(rule.body.actions),
         functions_off=rules.functions_off(rule.id),
         create_time=rule.create_time,
         update_time=rule.update_time,

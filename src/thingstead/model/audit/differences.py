@@ -25,7 +25,7 @@ def differences(
     out then.
 
     Args:
-        secret: members whose values are hidden.
+        secret: members whose values are hidden, also in objects within others.
     """
     found: list[AuditChange] = []
     more = size_bytes = 0
@@ -48,19 +48,35 @@ def _members(before: dict[str, Any], after: dict[str, Any], secret: Collection[s
         if name in secret:
             yield AuditChange(member=_shortened(name), before=_hidden(old), after=_hidden(new))
         else:
-            yield from _of(_shortened(name), old, new, 1)
+            yield from _of(_shortened(name), old, new, 1, secret)
 
 
-def _of(member: str, before: Any, after: Any, depth: int) -> Iterator[AuditChange]:
+def _of(member: str, before: Any, after: Any, depth: int, secret: Collection[str]) -> Iterator[AuditChange]:
     old, new = _parts(before), _parts(after)
     if old is None or new is None or depth == DEPTH:
-        yield AuditChange(member=member, before=_bounded(before), after=_bounded(after))
+        was, now = _without(before, secret), _without(after, secret)
+        yield AuditChange(member=member, before=_bounded(was), after=_bounded(now))
         return
     differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if not differing:  # but for the order
         yield AuditChange(member=member, before=_bounded(list(old)), after=_bounded(list(new)))
     for name in differing:
-        yield from _of(_shortened(f"{member}.{name}"), old.get(name), new.get(name), depth + 1)
+        inner, was, now = _shortened(f"{member}.{name}"), old.get(name), new.get(name)
+        if name in secret:
+            yield AuditChange(member=inner, before=_hidden(was), after=_hidden(now))
+        else:
+            yield from _of(inner, was, now, depth + 1, secret)
+
+
+def _without(value: Any, secret: Collection[str]) -> Any:
+    """A value in which secret members are hidden."""
+    if not secret:
+        return value
+    if isinstance(value, dict):
+        return {name: _hidden(each) if name in secret else _without(each, secret) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(each, secret) for each in value]
+    return value
 
 
 def _parts(value: Any) -> dict[str, Any] | None:

@@ -5,18 +5,17 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from thingstead.model.outbound.mqtt import MqttEndpoint
+
 DataFormat = Literal["json", "hex", "text"]
 ActionKind = Literal["push", "set", "command", "data", "function", "report", "url", "mqtt", "ota_check"]
 ResultKind = Literal["push", "set", "command", "data", "report"]
-NOT_YET: frozenset[ActionKind] = frozenset(("url", "mqtt"))  # refused in this release
 READS: frozenset[ActionKind] = frozenset(("function", "url", "mqtt", "ota_check"))  # need the message itself
 
 DELAY_MS = 30 * 24 * 3600 * 1000  # the longest delay of an action
 COMMAND_WAIT_MS = 60_000  # how long a command waits for a device without a connection, if the action does not say
 COMMAND_WAIT_LONGEST_MS = 7 * 24 * 3600 * 1000
 URL_LENGTH = 2_048
-SECRET_LENGTH = 1_024
-TOPIC_LENGTH = 1_024
 FUNCTION_LENGTH = 65_536
 
 
@@ -57,13 +56,6 @@ class ReportAction(MessageRulePart, frozen=True, kw_only=True):
         str, Meta(description="The address of the sub-device; left out: the device itself reports.")
     ] = ""
     attributes: Annotated[dict[str, Any], Meta(description="The attributes that are reported.")]
-
-
-class MqttAction(MessageRulePart, frozen=True, kw_only=True):
-    """A message to an external MQTT broker."""
-
-    url: Annotated[str, Meta(min_length=1, max_length=URL_LENGTH, description="`mqtt://` or `mqtts://`, host, port.")]
-    topic: Annotated[str, Meta(min_length=1, max_length=TOPIC_LENGTH, description="The topic of the message.")]
 
 
 class OtaCheckAction(MessageRulePart, frozen=True, kw_only=True):
@@ -122,9 +114,13 @@ class Action(MessageRulePart, frozen=True, kw_only=True):
         | None
     ) = None
     secret: (
-        Annotated[str, Meta(max_length=SECRET_LENGTH, description="With `url`: the secret that signs the body.")] | None
+        Annotated[
+            str,
+            Meta(description="With `url`: the secret that signs the body. Shown as `***`; `***` leaves it unchanged."),
+        ]
+        | None
     ) = None
-    mqtt: MqttAction | None = None
+    mqtt: MqttEndpoint | None = None
     ota_check: OtaCheckAction | None = None
     device: (
         Annotated[str, Meta(description="The device (id) that it is done to; default: the one of the message.")] | None

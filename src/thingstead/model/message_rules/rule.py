@@ -17,6 +17,7 @@ Outcome = Literal[
     "acted", "off", "condition", "no_attribute", "late", "loop", "depth", "rate", "too_many_rules",
     "target_gone", "target_offline", "refused", "full",
     "empty", "function_off", "function_error", "function_time", "function_memory", "deadline", "error",
+    "delivered", "retrying", "undelivered", "expired",
 ]  # fmt: skip
 
 ACTIONS_COUNT = 20  # of one rule

@@ -9,7 +9,8 @@ from thingstead.model import limits
 from thingstead.model.alarms.rule import CONDITIONS_COUNT, Condition
 from thingstead.model.alarms.rule_checks import ConditionChecks, Definitions
 from thingstead.model.limits import Problems
-from thingstead.model.message_rules.action import NOT_YET, Action
+from thingstead.model.message_rules.action import Action
+from thingstead.model.message_rules.outside_checks import check_outside
 from thingstead.model.message_rules.rule import BODY_BYTES, ONLY_FUNCTIONS, MessageCondition
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.values.checking import valid_identifier
@@ -35,8 +36,7 @@ def check_form(form: MessageRuleForm, definitions: Definitions, problems: Proble
             _check_condition(form.if_, () if form.on == "event" else definitions, problems)
     for index, action in enumerate(form.actions):
         check_action(action, f"actions[{index}]", problems)
-        if not NOT_YET.intersection(action.kinds):
-            _check_kind(form, action, f"actions[{index}]", problems)
+        _check_kind(form, action, f"actions[{index}]", problems)
     if _size(form) > BODY_BYTES:
         problems.add("actions", "json_too_large", maximum=BODY_BYTES)
 
@@ -79,11 +79,9 @@ def check_action(action: Action, where: str, problems: Problems) -> None:
     if len(action.kinds) != 1:
         problems.add(where, "action_of_one_kind")
         return
-    kind = action.kinds[0]
-    if kind in NOT_YET:
-        problems.add(f"{where}.{kind}", "action_unsupported", kind=kind)
     if action.secret is not None and action.url is None:
         problems.add(f"{where}.secret", "secret_without_url")
+    check_outside(action, where, problems)
     _check_values(action.push, f"{where}.push", problems)
     _check_values(action.set_, f"{where}.set", problems)
     if action.report is not None:

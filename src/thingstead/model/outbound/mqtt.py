@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ NAME_LENGTH = 256  # of a user name, a client id or a server name
 PASSWORD_LENGTH = 4_096  # some clouds take a token in its place
 PEM_LENGTH = 65_536
 KEEP_ALIVE_LONGEST_S = 1_200
+HIDDEN = "***"  # replaces a stored secret in answers
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 # What a template may contain in braces.
@@ -51,9 +52,9 @@ class MqttEndpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     url: MqttUrl
     topic: Topic
-    version: Annotated[Literal["3.1.1", "5"], Meta(description="Of MQTT.")] = "5"
+    version: Annotated[Literal["3.1.1", "5"], Meta(description="The version of MQTT.")] = "5"
     client_id: Annotated[Name, Meta(description="Default: one of its own, which stays the same.")] | None = None
-    user_name: Name | None = None
+    user_name: Annotated[Name, Meta(description="The name to log in with.")] | None = None
     password: (
         Annotated[
             str,
@@ -81,7 +82,9 @@ class MqttEndpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         Annotated[Name, Meta(description="The name in the broker's certificate; default: the host of `url`.")] | None
     ) = None
     retain: Annotated[bool, Meta(description="Whether the broker keeps the last message of each topic.")] = False
-    keep_alive_s: Annotated[int, Meta(ge=5, le=KEEP_ALIVE_LONGEST_S, description="In seconds.")] = 60
+    keep_alive_s: Annotated[
+        int, Meta(ge=5, le=KEEP_ALIVE_LONGEST_S, description="The keep alive of the connection, in seconds.")
+    ] = 60
 
 
 MQTT_SECRETS = ("password", "key")
@@ -131,16 +134,68 @@ def check_mqtt(endpoint: MqttEndpoint, where: str, problems: Problems) -> None:
             problems.add(f"{where}.{member}", "has_control_characters")
 
 
-def _check_topic(template: str, where: str, problems: Problems) -> None:
+def check_placeholders(template: str, where: str, problems: Problems) -> str:
+    """Adds a problem if there is another name in braces, or a single brace. Returns the template with ``x`` for each
+    placeholder."""
     for name in _PLACEHOLDER.findall(template):
         if name not in PLACEHOLDERS:
             problems.add(where, "unknown_placeholder", name=name, allowed=", ".join(PLACEHOLDERS))
-            return
+            return "x"
     plain = _PLACEHOLDER.sub("x", template)
-    if "{" in plain or "}" in plain or "+" in plain or "#" in plain or _CONTROL.search(plain):
+    if "{" in plain or "}" in plain or not plain.strip():
+        problems.add(where, "bad_template")
+        return "x"
+    return plain
+
+
+def _check_topic(template: str, where: str, problems: Problems) -> None:
+    plain = check_placeholders(template, where, problems)
+    if "+" in plain or "#" in plain or _CONTROL.search(plain):
         problems.add(where, "bad_topic_template")
 
 
 def topic_of(template: str, values: Mapping[str, str]) -> str:
     """The topic of a message. What cannot stand in one level of a topic is replaced by ``_``."""
-    return _PLACEHOLDER.sub(lambda found: _UNFIT.sub("_", values.get(found.group(1), "")) or "_", template)
+    return filled(template, {name: _UNFIT.sub("_", value) or "_" for name, value in values.items()})
+
+
+def filled(template: str, values: Mapping[str, str]) -> str:
+    """A template with values in place of the names in braces."""
+    return _PLACEHOLDER.sub(lambda found: values.get(found.group(1), ""), template)
+
+
+class NamedDevice(Protocol):
+    """The members of a device that a topic may contain."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def device_key(self) -> str:
+        """Its DeviceKey; empty: none."""
+        ...
+
+    @property
+    def type_id(self) -> str:
+        """The id of its type; empty: none."""
+        ...
+
+
+def names_of(project_id: str, kind: str, identifier: str, device: NamedDevice) -> dict[str, str]:
+    """What stands for the placeholders of a topic template."""
+    return {
+        "project_id": project_id,
+        "device_id": device.id,
+        "device_key": device.device_key,
+        "device_name": device.name,
+        "type_id": device.type_id,
+        "kind": kind,
+        "identifier": identifier,
+    }

@@ -24,6 +24,8 @@ from thingstead.services.message_rules.effect_kinds import (
     ReportEffect,
     SetEffect,
 )
+from thingstead.services.message_rules.outside.effect import outside_effect
+from thingstead.services.message_rules.outside.outbox import Outbox
 from thingstead.services.message_rules.results import actions_of
 from thingstead.services.ota.offers import OtaOffers
 from thingstead.services.shared.payloads import check_depth, encode_message
@@ -36,13 +38,20 @@ class Effects:
     """Prepares actions."""
 
     def __init__(
-        self, store: Store, ingest: IngestService, control: ControlService, streams: StreamService, ota: OtaOffers
+        self,
+        store: Store,
+        ingest: IngestService,
+        control: ControlService,
+        streams: StreamService,
+        ota: OtaOffers,
+        outbox: Outbox,
     ) -> None:
         self._store = store
         self._ingest = ingest
         self._control = control
         self._streams = streams
         self._ota = ota
+        self._outbox = outbox
 
     async def prepare_all(
         self, item: WorkItem, action: Action, index: int = 0
@@ -53,6 +62,8 @@ class Effects:
         Args:
             index: of the action in its rule.
         """
+        if action.url is not None or action.mqtt is not None:
+            return [(action, await self._outside(item, action, index))]
         if action.function is None:
             return [(action, await self.prepare(item, action))]
         message = item.read()
@@ -117,6 +128,15 @@ class Effects:
             raise
         except ThingsteadError as exc:
             return FailedAction("refused", exc.reason)
+
+    async def _outside(self, item: WorkItem, action: Action, index: int) -> Effect | FailedAction:
+        message = item.read()
+        assert message is not None, "rules with such actions keep their message"
+        try:
+            device = await self._store.devices.get(item.project_id, item.device_id)
+        except NotFound as exc:
+            return FailedAction("target_gone", exc.reason)
+        return outside_effect(self._outbox, item, action, index, device, message)
 
     async def _data(self, device: Device, data: DataAction) -> Effect | FailedAction:
         payload = encode_message(data.format, data.body)

@@ -8,6 +8,7 @@ from thingstead.errors import Conflict
 from thingstead.model import ids, limits
 from thingstead.model.device import Page
 from thingstead.model.limits import Problems
+from thingstead.model.message_rules.outside_checks import keep_secrets
 from thingstead.model.message_rules.rule import (
     EVALUATIONS_KEPT,
     RULES_COUNT,
@@ -21,7 +22,9 @@ from thingstead.model.message_rules.state import EvaluationRecord
 from thingstead.model.messages import ThingChanged
 from thingstead.services.functions.pool import FunctionPool
 from thingstead.services.message_rules.outcomes import RuleOutcomes
+from thingstead.services.message_rules.outside.outbox import Outbox
 from thingstead.services.message_rules.runner import RuleRunner
+from thingstead.services.outbound.request_checks import is_url
 from thingstead.services.registry.rule_source import find_device, source_definitions
 from thingstead.storage.base import Store
 from thingstead.wire.rules.message_rules import (
@@ -44,6 +47,7 @@ class MessageRuleService:
         runner: RuleRunner,
         outcomes: RuleOutcomes,
         functions: FunctionPool,
+        outbox: Outbox,
     ) -> None:
         self._bus = bus
         self._outcomes = outcomes
@@ -51,6 +55,7 @@ class MessageRuleService:
         self._store = store
         self._clock = clock
         self.runner = runner
+        self.outbox = outbox
         self._triggers = runner.triggers
         self._triggers.on_off = self._told_off
 
@@ -58,10 +63,13 @@ class MessageRuleService:
         """Loads the rules, and has their work done."""
         await self.runner.start()
         self._outcomes.start()
+        if not self._triggers.off:
+            await self.outbox.start()
 
     async def close(self) -> None:
         """Stops the work, and stores what the rules came to."""
         await self.runner.close()
+        await self.outbox.close()
         await self._outcomes.close()
 
     def functions_off(self, rule_id: str) -> list[SwitchedOff]:
@@ -82,6 +90,9 @@ class MessageRuleService:
             InvalidInput: names every part that is invalid or refers to an unknown object.
             Conflict: the project, or the source, has reached its limit of rules.
         """
+        problems = Problems()
+        keep_secrets(form.actions, (), problems)
+        problems.refuse()
         await self.check(project_id, form)
         if await self._store.message_rules.count(project_id) >= RULES_COUNT:
             raise Conflict("too_many_message_rules", maximum=RULES_COUNT)
@@ -109,6 +120,9 @@ class MessageRuleService:
         """
         before = await self.get(project_id, rule_id)
         form = patched(form_of(before), patch)
+        problems = Problems()
+        form = msgspec.structs.replace(form, actions=keep_secrets(form.actions, before.body.actions, problems))
+        problems.refuse()
         await self.check(project_id, form)
         if (form.type or None, set(form.devices)) != (before.type_id, set(before.device_ids)):
             await self._check_source(project_id, form, rule_id)
@@ -161,6 +175,8 @@ class MessageRuleService:
         for index, action in enumerate(form.actions):
             if action.device is not None and await find_device(self._store, project_id, action.device) is None:
                 problems.add(f"actions[{index}].device", "not_in_project")
+            if action.url is not None and not is_url(action.url):
+                problems.add(f"actions[{index}].url", "bad_url")
             if action.function is not None and not problems.errors:
                 checked = await self._functions.check(action.function, project=project_id)
                 if checked.reason:
@@ -188,6 +204,7 @@ class MessageRuleService:
             for index in range(len(rule.body.actions)):
                 self._functions.reset(f"{rule.id}:{index}")
             await self._outcomes.save_rules([rule_id])
+        self.outbox.retry(rule.id)
         return rule
 
     async def _check_source(self, project_id: str, form: MessageRuleForm, rule_id: str | None = None) -> None:

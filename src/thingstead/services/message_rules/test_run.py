@@ -9,6 +9,7 @@ from thingstead.clock import Clock
 from thingstead.errors import InvalidInput, NotFound
 from thingstead.model.device import Device, Page
 from thingstead.model.message_rules.action import Action
+from thingstead.model.message_rules.outside_checks import hide_secrets
 from thingstead.model.message_rules.rule import ONLY_FUNCTIONS, MessageRule
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.message_rules.work import RuleMessage
@@ -182,5 +183,5 @@ def _evaluated(rule: MessageRule, timed: Message) -> RuleTestItem:
         identifier=message.identifier,
         holds=found,
         outcome=outcome,
-        actions=list(actions),
+        actions=hide_secrets(actions),
     )

@@ -7,6 +7,7 @@ from thingstead.model.message_rules.rule import EVALUATIONS_KEPT, MessageRule, O
 from thingstead.model.message_rules.state import EvaluationRecord, FunctionOff, MessageRuleState, RuleEffectRecord
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.report import Report
+from thingstead.refusals import Reason
 from thingstead.rules.message_rules import compile_condition
 
 UNSAVED_COUNT = 10  # evaluations of a rule from one time of storing them to the next; the oldest is dropped
@@ -121,6 +122,27 @@ class TriggerRule:
         self.last.append(evaluation)
         if evaluation.outcome != "loop":  # each effect of a rule on its own device leads to one
             self.unsaved.append(evaluation)
+
+    def tell(self, message_id: str, device_id: str, now_ms: int, outcome: Outcome, why: Reason | None) -> None:
+        """Notes the outcome of a message to an address outside.
+
+        Args:
+            message_id: the id of its effect.
+        """
+        effect = next((each for match in reversed(self.last) for each in match.effects if each.id == message_id), None)
+        lost = outcome in ("undelivered", "expired")
+        if effect is None and lost:  # its evaluation is forgotten
+            effect = RuleEffectRecord(action="", device_id=device_id, outcome=outcome, id=message_id)
+            evaluation = RuleMatch(now_ms, device_id, NOTHING, self.rule.version, {}, outcome)
+            evaluation.effects.append(effect)
+            self.note(evaluation)
+        elif lost:
+            self.outcomes[outcome] += 1
+        if effect is not None:
+            effect.outcome = outcome
+            effect.reason, effect.code, effect.args = (
+                ("", "", {}) if why is None else (why.message, why.code, dict(why.args))
+            )
 
     def evaluations(self) -> list[RuleMatch]:
         """The last evaluations, newest first."""

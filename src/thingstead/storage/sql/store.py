@@ -23,6 +23,7 @@ from thingstead.storage.sql.tables.audit import SqlAuditLogs
 from thingstead.storage.sql.tables.automation.forwarding import SqlForwarding
 from thingstead.storage.sql.tables.automation.ota_upgrades import SqlOtaUpgrades
 from thingstead.storage.sql.tables.automation.ota_versions import SqlOtaVersions
+from thingstead.storage.sql.tables.automation.outgoing import SqlOutgoing
 from thingstead.storage.sql.tables.automation.task_runs import SqlTaskRuns
 from thingstead.storage.sql.tables.automation.tasks import SqlTasks
 from thingstead.storage.sql.tables.browser_sessions import SqlBrowserSessions
@@ -89,6 +90,7 @@ class SqlStore:
         self.task_runs = SqlTaskRuns(access, self.history)
         self.ota_versions = SqlOtaVersions(access)
         self.ota_upgrades = SqlOtaUpgrades(access, self.history)
+        self.outgoing = SqlOutgoing(access, self.history)
         self.notify = SqlNotify(access)
         self.presence = SqlPresence(access, self.history)
         self.mqtt_sessions = SqlMqttSessions(access, self.history)

@@ -24,8 +24,8 @@ from thingstead.refusals import reason
 from thingstead.services.outbound.addresses import is_private
 from thingstead.services.outbound.http import SendFailed, connection_failure
 from thingstead.services.outbound.mqtt.link import V5, VERSIONS, BrokerLimits, MqttLink, message_bytes, told
-from thingstead.services.outbound.mqtt.tls import client_context
 from thingstead.services.outbound.network import SHORTEST_TRY_S, Resolver
+from thingstead.services.outbound.tls import client_context
 
 log = structlog.get_logger("thingstead.outbound")
 

@@ -6,7 +6,7 @@ sends more, or a PUBLISH, loses the connection.
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from thingstead.model.outbound.mqtt import MqttEndpoint
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect, Pingreq, Pingresp
@@ -108,8 +108,7 @@ class MqttLink(asyncio.Protocol):
     # Calls of the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport), "of a stream"
-        self._transport = transport
+        self._transport = transport = cast(asyncio.Transport, transport)  # also of uvloop, which has its own classes
         transport.set_write_buffer_limits(WRITE_BUFFER_BYTES_LIMIT)
         endpoint = self._endpoint
         properties: Properties = NO_PROPERTIES

@@ -13,6 +13,7 @@ from thingstead.model.limits import require_id
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleFilter, RuleTotals
 from thingstead.model.message_rules.state import EvaluationRecord, MessageRuleState, StoredEvaluation
 from thingstead.model.message_rules.work import EffectCount, WaitingWork, Work, WorkItem
+from thingstead.model.outbound.mqtt import MQTT_SECRETS
 from thingstead.model.versions import of_version
 from thingstead.storage.base import Commit
 from thingstead.storage.sql.access.audit import note, note_more
@@ -23,7 +24,9 @@ from thingstead.storage.sql.history.history import SqlHistory
 from thingstead.storage.sql.tables.paging import Order, read_page
 
 _ABSENT = ("device_ids", "disabled_devices")
-MESSAGE_RULES = Layout("message_rules", MessageRule, json=("body",), absent=_ABSENT, kind="message_rule")
+MESSAGE_RULES = Layout(
+    "message_rules", MessageRule, json=("body",), absent=_ABSENT, kind="message_rule", secret=("secret", *MQTT_SECRETS)
+)
 _CHANGED = ("name", "descr", "on_message", "type_id", "enabled", "body", "update_time")
 ITEM_BYTES = 256  # that an item of work adds to a commit, about
 

@@ -1,4 +1,4 @@
-"""TLS towards a broker or a database: authorities, client certificate, the name that is expected."""
+"""TLS towards brokers and databases: authorities, client certificates."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def client_context(ca: str | None, certificate: str | None, key: str | None) -> 
     try:
         context = ssl.create_default_context(cadata=ca)
         if certificate is not None and key is not None:
-            with _file(certificate) as certificate_path, _file(key) as key_path:
+            with text_file(certificate) as certificate_path, text_file(key) as key_path:
                 context.load_cert_chain(certificate_path, key_path, password=_no_password)
     except (ssl.SSLError, ValueError, OSError) as exc:
         # The text of the library names no contents.
@@ -39,7 +39,7 @@ def _no_password() -> bytes:
 
 
 @contextlib.contextmanager
-def _file(text: str) -> Iterator[str]:
+def text_file(text: str) -> Iterator[str]:
     """A file with a text, for a library that reads only files: in memory where the system can, else readable by this
     user alone and removed at the end."""
     data = text.encode()

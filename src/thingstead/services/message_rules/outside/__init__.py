@@ -1,0 +1,1 @@
+"""Actions of message rules that leave the platform: to addresses over HTTP, and to brokers over MQTT."""
