@@ -1,13 +1,12 @@
 """Rates of messages: what counts, and how long it is kept."""
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from tests.api.planes.plane import Plane, Played
 from tests.api.registry.house import Api, House
+from tests.stores import ask, without_table
 from thingstead.model.console.message_stat import MINUTE_MS
 from thingstead.model.messages import AlarmChanged
 
@@ -92,11 +91,8 @@ async def test_minutes_are_kept_for_two_days_and_hours_for_400(house: House, api
     await minute_over(house)
     days = (await house.platform.message_stat.read(api.project_id, 0, None, DAY_MS)).items
     assert [day.up_attributes for day in days if day.up_attributes] == [1, 1]
-    with closing(sqlite3.connect(house.path)) as connection:
-        kept = [
-            connection.execute(f"SELECT count(*) FROM message_{table}").fetchone() for table in ("minutes", "hours")
-        ]
-    assert kept == [(1,), (2,)]
+    kept = [ask(house.store, f"SELECT count(*) FROM message_{table}") for table in ("minutes", "hours")]
+    assert kept == [[(1,)], [(2,)]]
 
 
 async def test_the_least_of_devices_online_counts_the_minute_when_the_last_left(
@@ -112,10 +108,7 @@ async def test_the_least_of_devices_online_counts_the_minute_when_the_last_left(
     assert by_minute[-4:-1] == [(1, 1), (0, 0), (0, 0)]
     (hour,) = await rows(api, interval="1h")
     assert (hour["online_max"], hour.get("online_min", 0)) == (1, 0)
-    with closing(sqlite3.connect(house.path)) as connection:
-        assert connection.execute("SELECT count(*) FROM message_minutes").fetchone() == (2,), (
-            "a quiet minute has no row"
-        )
+    assert ask(house.store, "SELECT count(*) FROM message_minutes") == [(2,)], "a quiet minute has no row"
 
 
 async def test_projects_count_apart(house: House, api: Api, device: Plane) -> None:
@@ -139,12 +132,8 @@ async def test_a_stop_keeps_what_the_minute_had(house: House, api: Api, device: 
 
 async def test_what_cannot_be_written_is_counted_again(house: House, api: Api, device: Plane) -> None:
     await device.ask("POST", "attributes", {"level": 5})
-    with closing(sqlite3.connect(house.path)) as connection:
-        connection.execute("ALTER TABLE message_hours RENAME TO gone")
-    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the store raises
+    with without_table(house.store, "message_hours"), pytest.raises(Exception):  # noqa: B017, PT011 - whatever it raises
         await minute_over(house)
-    with closing(sqlite3.connect(house.path)) as connection:
-        connection.execute("ALTER TABLE gone RENAME TO message_hours")
     await house.platform.message_stat.look()
     assert [row["up_attributes"] for row in await rows(api, interval="1m")] == [1]
 

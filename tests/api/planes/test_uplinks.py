@@ -1,16 +1,13 @@
 """Reports, events and data of a device over HTTP, and what it reads."""
 
 import asyncio
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.api.planes.plane import OK, Plane
 from tests.api.registry.house import Api, House
+from tests.stores import held_writes
 from thingstead.model.messages import MessageTraced
 from thingstead.services.ingest import ingest
 from thingstead.services.shared.commits import settled
@@ -26,15 +23,6 @@ async def rejected(api: Api, plane: Plane, house: House) -> list[Any]:
     await settled(house.store.history.touch(await house.number(plane.certificate["id"]), "event", 0))
     page = await api.get(f"device/{plane.certificate['id']}/rejected_logs")
     return list(page["items"])
-
-
-@contextmanager
-def nothing_commits(path: Path) -> Iterator[None]:
-    """Holds the database's write lock inside the block."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        yield
-        connection.rollback()
 
 
 async def answered(asked: "asyncio.Future[Any]") -> bool:
@@ -59,9 +47,9 @@ async def test_a_report_is_kept(api: Api, device: Plane, house: House) -> None:
     ],
 )
 async def test_an_uplink_is_on_disk_before_it_is_answered(
-    device: Plane, tmp_path: Path, path: str, body: dict[str, Any]
+    device: Plane, house: House, path: str, body: dict[str, Any]
 ) -> None:
-    with nothing_commits(tmp_path / "thingstead.db"):
+    with held_writes(house.store):
         asked = asyncio.ensure_future(device.ask("POST", path, body))
         assert not await answered(asked)
     assert await asked == OK
@@ -177,13 +165,13 @@ async def test_too_many_keys_are_refused(device: Plane) -> None:
     assert refusal == (400, "keys: must name at most 1000 attributes")
 
 
-async def test_a_report_waits_while_the_store_has_too_much_to_write(
-    device: Plane, house: House, tmp_path: Path
-) -> None:
+async def test_a_report_waits_while_the_store_has_too_much_to_write(device: Plane, house: House) -> None:
     history = house.store.history
     history.waiting_limit = 1  # one report that waits for a commit is all it takes
-    with nothing_commits(tmp_path / "thingstead.db"):
+    with held_writes(house.store):
         first = asyncio.ensure_future(device.ask("POST", "attributes", {"level": 1}))
+        while history.appends.waiting < 1:
+            await answered(first)
         second = asyncio.ensure_future(device.ask("POST", "attributes", {"level": 2}))
         assert not await answered(second)
         assert history.appends.waiting == 1
