@@ -18,6 +18,7 @@ TRANSLATED = {
     "forwarding.md",
     "install.md",
     "modbus.md",
+    "processing.md",
     "operating.md",
     "tasks.md",
     "ota.md",

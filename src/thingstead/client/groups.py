@@ -168,6 +168,7 @@ class DeviceTypesCalls(CallGroup[Runner]):
     delete = _One(device_types.delete)
     update_info = _One(device_types.update_info)
     put_functions = _One(device_types.put_functions)
+    try_processing = _One(device_types.try_processing)
     put_tags = _One(device_types.put_tags)
     remove_tags = _One(device_types.remove_tags)
 

@@ -3,9 +3,11 @@
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Tags
+from thingstead.model.values.coordinates import CoordinateSystem
 
 AttrType = Literal["report", "push", "both", "cloud"]
 DataType = Literal[
@@ -24,6 +26,32 @@ ConnType = Literal["1", "2", "3"]  # 1 direct, 2 sub-device, 3 gateway
 ConnProtocol = Literal["1", "2", "9"]  # 1 standard, 2 Modbus RTU, 9 other
 
 
+class CoordinateConversion(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """From which system of coordinates to which a point is converted."""
+
+    from_: CoordinateSystem
+    to: CoordinateSystem
+
+
+class PointSource(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes that a point is made of."""
+
+    lat: str
+    lng: str
+
+
+class AttributeProcessing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is done to reported values of an attribute before they are checked: value * ``scale`` + ``offset`` of a
+    number, a conversion of a point, or a ``formula`` or ``point`` that computes it from other attributes."""
+
+    scale: int | float = 1
+    offset: int | float = 0
+    precision: int | None = None  # decimals to which the result is rounded
+    coordinates: CoordinateConversion | None = None
+    point: PointSource | None = None
+    formula: str | None = None
+
+
 class AttributeDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """One attribute of a type. ``data_options`` by data type: number ``{unit, precision, min, max}``,
     switch ``{on, off}``, enum ``{items: [{value, name}]}``."""
@@ -33,6 +61,7 @@ class AttributeDefinition(msgspec.Struct, frozen=True, kw_only=True):
     attr_type: AttrType = "report"
     data_type: DataType = "number"
     data_options: dict[str, Any] = {}
+    processing: AttributeProcessing | UnsetType | None = UNSET
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):

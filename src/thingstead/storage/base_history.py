@@ -50,6 +50,10 @@ class HistoryStore(Protocol):
         """
         ...
 
+    def present(self, device_number: int) -> Mapping[str, AttributeValue]:
+        """Current values of a device that was opened, as of the last commit; empty if its state is not in memory."""
+        ...
+
     def append(self, report: Report) -> Commit:
         """Adds a report to the open commit, without waiting. Reports appended between two turns of the event loop share
         a commit. Once it is done, every read returns them.

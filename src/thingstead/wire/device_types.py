@@ -1,5 +1,7 @@
 """Device types."""
 
+from typing import Any
+
 import msgspec
 
 from thingstead.model.device_type import Functions
@@ -26,6 +28,22 @@ class DeviceTypeDetail(DeviceTypeItem, frozen=True, kw_only=True):
     type_key: str
     auto_create: bool
     functions: Functions
+
+
+class RefusedValue(msgspec.Struct, frozen=True, kw_only=True):
+    """An attribute that would not be stored."""
+
+    field: str  # its identifier
+    message: str
+    code: str
+    args: dict[str, Any]
+
+
+class ProcessingTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as it would be stored."""
+
+    attributes: dict[str, Any]
+    refused: list[RefusedValue]
 
 
 class CreatedType(Created, frozen=True, kw_only=True):

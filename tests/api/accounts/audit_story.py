@@ -12,6 +12,7 @@ CHANGES_NOTHING = {
     "POST /api/v1/forward_target/{forward_target_id}/retry",
     "POST /api/v1/task_preview",
     "POST /api/v1/modbus_test",
+    "POST /api/v1/processing_test",
     "POST /api/v1/retention_test",
     "POST /api/v1/notify_group/{notify_group_id}/test",
     "PUT /api/v1/admin/preferences",  # one's own

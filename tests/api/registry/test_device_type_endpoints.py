@@ -215,3 +215,26 @@ async def test_nobody_else_can_reach_a_type(api: Api, stranger: Api, method: str
         assert (await caller.refusal(method, f"device_type/{name}{suffix}", body)).errcode == 404
     assert await api.get(f"device_type/{type_id}") == before
     assert (await stranger.refusal("POST", "device", {"name": "n", "type": type_id})).fields == {"type"}
+
+
+async def test_the_processing_of_attributes_is_kept_and_tried_on_a_report(api: Api) -> None:
+    attributes = [
+        {"identifier": "t", "processing": {"scale": 0.1}},
+        {"identifier": "hot", "data_type": "switch", "processing": {"formula": "t > limit"}},
+    ]
+    type_id = await api.new_type(functions={"attributes": attributes})
+    shown = (await api.get(f"device_type/{type_id}"))["functions"]["attributes"]
+    assert [attribute["processing"] for attribute in shown] == [{"scale": 0.1}, {"formula": "t > limit"}]
+
+    tried = await api.call("POST", "processing_test", {"type": type_id, "attributes": {"t": 215, "limit": 20}})
+    assert tried == {"attributes": {"t": 21.5, "limit": 20, "hot": True}, "refused": []}
+    body = {"functions": {"attributes": attributes}, "attributes": {"t": "x", "limit": 20}}
+    tried = await api.call("POST", "processing_test", body)
+    assert [(each["field"], each["code"]) for each in tried["refused"]] == [
+        ("hot", "formula_no_result"),
+        ("t", "must_be_number"),
+    ]
+    wrong = {"attributes": [{"identifier": "t", "processing": {"formula": "open('x')"}}]}
+    refusal = await api.refusal("PUT", f"device_type/{type_id}/functions", {"functions": wrong})
+    assert refusal.fields == {"functions.attributes[0].processing.formula"}
+    assert (await api.refusal("POST", "processing_test", {"attributes": {}})).fields == {"functions"}

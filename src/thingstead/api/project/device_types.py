@@ -1,6 +1,6 @@
 """Device types (设备类型) and their function definitions (功能定义)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,14 +17,20 @@ from thingstead.api.fields import (
     WholeListQuery,
     listed,
 )
-from thingstead.errors import Conflict, NotFound
+from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
 from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
-from thingstead.model.roles import ADMIN, VIEWER
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.services.registry.device_types import NewDeviceType
 from thingstead.wire.common import Listed
-from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
+from thingstead.wire.device_types import (
+    CreatedType,
+    DeviceTypeDetail,
+    DeviceTypeItem,
+    ProcessingTest,
+    RefusedValue,
+)
 
 TAG = "Device types"
 ConnTypeMember = Annotated[ConnType, Meta(description="1 direct device, 2 sub-device, 3 gateway.")]
@@ -78,6 +84,14 @@ class FunctionsBody(msgspec.Struct, frozen=True, kw_only=True):
 
     functions: Functions
     version: ExpectedVersion | None = None
+
+
+class ProcessingTestBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A report, and the definition to test, new or of a device type."""
+
+    attributes: Annotated[dict[str, Any], Meta(description="The attributes that a device would report.")]
+    functions: Functions | None = None
+    type: Annotated[str, Meta(description="In place of `functions`: the id of a device type.")] | None = None
 
 
 def _item(device_type: DeviceType) -> DeviceTypeItem:
@@ -142,6 +156,24 @@ async def put_functions(call: ApiCall) -> None:
     body: FunctionsBody = call.body
     await call.platform.device_types.put_functions(
         call.caller.project_id, call.path["type_id"], body.functions, body.version
+    )
+
+
+async def try_processing(call: ApiCall) -> ProcessingTest:
+    """What a report would be stored as: after the `processing` of its attributes, and the check of their types. Nothing
+    is stored."""
+    body: ProcessingTestBody = call.body
+    if (body.functions is None) is (body.type is None):
+        raise InvalidInput.field("functions", "functions_or_type")
+    tested = body.functions if body.functions is not None else body.type or ""
+    project_id = call.caller.project_id
+    values, refused = await call.platform.device_types.try_processing(project_id, tested, body.attributes)
+    return ProcessingTest(
+        attributes=values,
+        refused=[
+            RefusedValue(field=error.field, message=error.message, code=error.reason.code, args=dict(error.reason.args))
+            for error in refused
+        ],
     )
 
 
@@ -219,6 +251,26 @@ ENDPOINTS = (
         body=FunctionsBody,
         refusals=(NotFound,),
         extension=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/api/v1/processing_test",
+        summary="Test the processing of reported attributes",
+        handler=try_processing,
+        role=OPERATOR,
+        tag=TAG,
+        body=ProcessingTestBody,
+        info=ProcessingTest,
+        refusals=(NotFound,),
+        extension=True,
+        example={
+            "functions": {
+                "attributes": [
+                    {"identifier": "temperature", "processing": {"formula": "(temperature - 32) / 1.8", "precision": 1}}
+                ]
+            },
+            "attributes": {"temperature": 100},
+        },
     ),
     Endpoint(
         method="PUT",

@@ -7,7 +7,7 @@ from thingstead.client.call import Call, members
 from thingstead.client.http import segment
 from thingstead.model.device_type import ConnProtocol, ConnType, Functions
 from thingstead.wire.common import Empty, Listed
-from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem
+from thingstead.wire.device_types import CreatedType, DeviceTypeDetail, DeviceTypeItem, ProcessingTest
 
 
 def list_all(*, keyword: str | None = None, sort: str | None = None) -> Call[Listed[DeviceTypeItem]]:
@@ -75,6 +75,14 @@ def put_functions(type_id: str, functions: Functions | Mapping[str, Any], *, ver
     return Call(
         "PUT", f"/device_type/{segment(type_id)}/functions", Empty, members(functions=functions, version=version)
     )
+
+
+def try_processing(
+    attributes: Mapping[str, Any], *, functions: Functions | Mapping[str, Any] | None = None, type: str | None = None
+) -> Call[ProcessingTest]:
+    """What a report would be stored as, with a new definition or that of a device type."""
+    body = members(attributes=attributes, functions=functions, type=type)
+    return Call("POST", "/processing_test", ProcessingTest, body)
 
 
 def put_tags(type_id: str, tags: Mapping[str, str]) -> Call[Empty]:

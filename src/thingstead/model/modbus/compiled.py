@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,9 +12,9 @@ from thingstead.modbus import requests
 from thingstead.modbus.frames import READS_BITS, ReadRequest, bytes_of
 from thingstead.modbus.registers import Unreadable, Unwritable, reader, writer
 from thingstead.model.modbus.tables import ModbusTables, Register, RegisterGroup, StreamTable, type_of
+from thingstead.model.values.scaling import scaling
 from thingstead.refusals import reason
 
-MAX_DECIMALS = 12  # beyond that, binary fractions are the more exact ones
 COMPILED_KEPT = 1_000  # tables, of all types
 
 Read = Callable[[bytes], Any]  # the bytes of an answer → value; raises Unreadable
@@ -115,41 +114,20 @@ def _read_of(group: RegisterGroup, register: Register) -> Read:
         return _bit_reader(2 * index + (bit < 8), bit % 8)
     read = reader(type_of(group, register), register.order, register.length)
     offset = 2 * index
-    scaled = _scaled(register, type_of(group, register))
-    if scaled is None:
+    scale = scaling(register.scale, register.offset, register.precision)
+    if scale is None:
         return lambda data: read(data, offset)
-    return lambda data: scaled(read(data, offset))
+    return lambda data: _finite(scale(read(data, offset)))
 
 
 def _bit_reader(index: int, bit: int) -> Read:
     return lambda data: bool(data[index] >> bit & 1)
 
 
-def _scaled(register: Register, kind: str) -> Callable[[Any], Any] | None:
-    """Applies scale, offset and precision; None: they change nothing. Integers are scaled as decimal numbers: 3 with
-    the scale 0.1 is 0.3."""
-    scale, offset, precision = register.scale, register.offset, register.precision
-    if scale == 1 and offset == 0 and precision is None:
-        return None
-    if precision is None and not kind.startswith("float"):
-        precision = max(_decimals(scale), _decimals(offset))
-        if precision == 0 and isinstance(scale, int) and isinstance(offset, int):
-            return lambda raw: raw * scale + offset
-    if precision is None or precision > MAX_DECIMALS:
-        return lambda raw: _finite(raw * scale + offset)
-    places = precision
-    return lambda raw: _finite(round(raw * scale + offset, places))
-
-
 def _finite(value: int | float) -> int | float:
     if not math.isfinite(value):
         raise Unreadable
     return value
-
-
-def _decimals(number: int | float) -> int:
-    exponent = Decimal(repr(number)).normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
 def _write_of(group: RegisterGroup, register: Register) -> Callable[[Any], bytes]:

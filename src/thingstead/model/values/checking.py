@@ -12,6 +12,7 @@ from typing import Any
 from thingstead.errors import FieldError
 from thingstead.model.device_type import AttributeDefinition, Functions
 from thingstead.model.report import Source
+from thingstead.model.values.processing import processing_of
 from thingstead.model.values.quick_checks import QuickCheck, never, quick_check
 from thingstead.model.values.scalar_reports import ScalarReports, scalar_reports
 from thingstead.model.values.shapes import Shapes
@@ -226,6 +227,7 @@ class CompiledFunctions:
         self.streams = {stream.identifier: stream for stream in functions.streams}
         self.tcp_stream = next((stream.identifier for stream in functions.streams if stream.tcp), None)
         self._attributes = functions.attributes
+        self.processing = processing_of(functions.attributes)
 
     @cached_property
     def scalar_reports(self) -> ScalarReports | None:

@@ -25,6 +25,7 @@ from thingstead.services.ingest.chain import ChangedMessage, RuleChain
 from thingstead.services.ingest.device_context import DeviceContext, DeviceContexts
 from thingstead.services.ingest.function_calls import DeviceFunctions
 from thingstead.services.ingest.preprocessing import HELD_ALL_COUNT, HELD_ALL_MAX_BYTES, Preprocessing
+from thingstead.services.ingest.processed import processed
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.fair_room import FairRoom
@@ -124,11 +125,15 @@ class IngestService:
         values are removed and returned as refused."""
         if len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
             raise InvalidInput("too_many_attributes", maximum=MAX_ATTRIBUTES_PER_REPORT)
+        refused = processed(self.history, link, attributes, ts)
+        if refused and not attributes:
+            return Outcome(None, refused)
         if self._preprocessing is not None and link.triggers is not None and link.triggers.before:
             held = self._preprocessing.take(link, attributes, ts)
             if held is not None:
-                return Outcome(held, ())
-        return self._report_values(link, attributes, ts, self._now_ms())
+                return Outcome(held, refused)
+        outcome = self._report_values(link, attributes, ts, self._now_ms())
+        return outcome if not refused else outcome._replace(refused=(*refused, *outcome.refused))
 
     def _keep_changed(
         self, link: DeviceContext, attributes: dict[str, Any], ts: int | None, now: int, cause: Cause | None = None
@@ -236,6 +241,8 @@ class IngestService:
         if device_alarms.stale:
             check_ready(device_alarms)
         compiled = link.definition.compiled
+        if compiled.processing is not None:
+            return 0, None
         scalars = compiled.scalar_reports
         read = None if scalars is None else scalars.read(payloads)
         found, flat = (read, True) if read is not None else _read_quickly(payloads, compiled.quick_report_check)

@@ -14,6 +14,7 @@ from thingstead.services.functions.results import FunctionResult
 from thingstead.services.ingest.chain import ChangedMessage
 from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.services.ingest.ingest import IngestService
+from thingstead.services.ingest.processed import processed
 from thingstead.services.ingest.streams import StreamService
 from thingstead.services.message_rules.effect_kinds import (
     CommandEffect,
@@ -161,6 +162,7 @@ class Effects:
             device = found
         link = await self._ingest.link(device)
         values: dict[str, Any] = deepcopy(report.attributes)
+        processed(self._ingest.history, link, values)
         triggers, chain = link.triggers, self._ingest.chain
         made = ChangedMessage(values)
         if triggers is not None and triggers.before and chain is not None:

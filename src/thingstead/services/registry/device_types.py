@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import Conflict, InvalidInput, Unavailable
+from thingstead.errors import Conflict, FieldError, InvalidInput, Unavailable
 from thingstead.model import ids, limits
 from thingstead.model.device import Page
 from thingstead.model.device_type import ConnProtocol, ConnType, DeviceType, Functions
@@ -17,6 +17,7 @@ from thingstead.model.messages import DeviceTypeChanged
 from thingstead.model.modbus.table_checks import check_tables
 from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Tags
+from thingstead.model.values.checking import CompiledFunctions
 from thingstead.model.values.definition import check_functions
 from thingstead.model.versions import of_version
 from thingstead.services.registry.new_device import DRAW_ATTEMPTS
@@ -133,6 +134,27 @@ class DeviceTypeService:
         problems.refuse()
         await self.get(project_id, type_id)
         await self._update(project_id, type_id, of_version({"functions": functions}, version))
+
+    async def try_processing(
+        self, project_id: str, tested: Functions | str, attributes: dict[str, Any]
+    ) -> tuple[dict[str, Any], list[FieldError]]:
+        """What a report would be stored as with a definition, new or of a type (its id), and what would be refused of
+        it. Current values are not used.
+
+        Raises:
+            NotFound, InvalidInput: an argument is unknown or invalid.
+        """
+        if isinstance(tested, str):
+            functions = (await self.get(project_id, tested)).functions
+        else:
+            functions = tested
+            problems = Problems()
+            check_functions(functions, problems)
+            problems.refuse()
+        compiled = CompiledFunctions(functions)
+        values = dict(attributes)
+        refused = [] if compiled.processing is None else compiled.processing.apply(values, None)
+        return values, [*refused, *compiled.check(values, "report")]
 
     async def put_modbus(
         self, project_id: str, type_id: str, tables: ModbusTables, version: int | None = None

@@ -223,6 +223,10 @@ class SqlHistory:
     async def current(self, device_number: int) -> Mapping[str, AttributeValue]:
         return (await self.heads.opened(device_number)).current
 
+    def present(self, device_number: int) -> Mapping[str, AttributeValue]:
+        head = self.heads.find(device_number)
+        return {} if head is None else head.current
+
     async def sent(self, device_number: int) -> Mapping[str, Sent]:
         return (await self.heads.opened(device_number)).sent
 
