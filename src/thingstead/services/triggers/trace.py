@@ -60,7 +60,7 @@ class TriggerRule:
         self.compiled = compile_condition(rule.body.condition)
         self.reads = _attributes(rule)
         self.reads_message = any(action.reads_message for action in rule.body.actions)
-        self.room = EVALUATIONS_KEPT  # messages that do not meet the condition, to be kept until …
+        self.room = EVALUATIONS_KEPT  # messages that nothing follows from, to be kept until …
         self.room_at = 0  # ms: … this instant; beyond them they are only counted
         self.matched: int = 0 if before is None else before.matched  # messages on which it acts, or would
         self.unmet: int = 0 if before is None else before.unmet  # condition does not hold
@@ -104,9 +104,22 @@ class TriggerRule:
 
     def miss(self, report: Report, device_id: str, value: Any) -> None:
         """Keeps the first of a second of messages that do not meet the condition."""
-        self.room = EVALUATIONS_KEPT - 1
-        self.room_at = report.received_at + 1_000
+        self._begin_second(report.received_at)
         self.missed.append((report.ts, device_id, value))
+
+    def has_room(self, now_ms: int) -> bool:
+        """Whether one more message that nothing follows from is kept; otherwise it is only counted."""
+        if self.room:
+            self.room -= 1
+            return True
+        if now_ms >= self.room_at:
+            self._begin_second(now_ms)
+            return True
+        return False
+
+    def _begin_second(self, now_ms: int) -> None:
+        self.room = EVALUATIONS_KEPT - 1
+        self.room_at = now_ms + 1_000
 
     def note(self, evaluation: RuleMatch) -> None:
         """Keeps an evaluation on which it acts, or would have acted."""

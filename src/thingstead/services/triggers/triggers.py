@@ -134,7 +134,7 @@ class Triggers:
                 elif report.received_at >= rule.room_at:
                     rule.miss(report, device.id, value if type(value) in _SHORT else shortened(value))
             if acting is not None:
-                self._act(device, acting, commit, attributes, cause or Cause(new_id() + new_id()))
+                self._act(device, acting, commit, attributes, cause)
 
     def before(self, device: Device, rules: Sequence[TriggerRule], attributes: dict[str, Any]) -> list[TriggerRule]:
         """Those of the rules that change a report or a push before it is stored, in order. At most
@@ -164,7 +164,7 @@ class Triggers:
         """Evaluates custom data that was just added to ``commit``."""
         acting = [rule for rule in triggers.data if self._meets(device, rule, identifier, {})]
         if acting:
-            self._act(device, acting, commit, {}, Cause(new_id() + new_id()), identifier, data)
+            self._act(device, acting, commit, {}, None, identifier, data)
 
     def next_id(self) -> int:
         """An id of work, greater than those before."""
@@ -203,14 +203,19 @@ class Triggers:
         return found is True
 
     def _act(
-        self, device: Device, rules: Sequence[TriggerRule], commit: Commit, values: dict[str, Any], cause: Cause,
+        self, device: Device, rules: Sequence[TriggerRule], commit: Commit, values: dict[str, Any], cause: Cause | None,
         identifier: str = "", data: bytes = b"",
     ) -> None:  # fmt: skip
         now = self._now_ms()
+        origin = cause  # of a message from outside made when it is needed
         messages: dict[str, bytes] = {}
         for count, rule in enumerate(rules):
             rule.matched += 1
             outcome = self._refusal(rule, device, cause, count)
+            if outcome is not None and not rule.has_room(now):
+                rule.outcomes[outcome] += 1
+                continue
+            origin = origin or Cause(new_id() + new_id())
             item: WorkItem | None = None
             if outcome is None:
                 message = b""
@@ -219,24 +224,25 @@ class Triggers:
                     if on not in messages:
                         messages[on] = encoded(RuleMessage(on, values, identifier, data))
                     message = messages[on]
-                caused = Cause(cause.message_id, (*cause.rule_ids, rule.rule.id))
+                caused = Cause(origin.message_id, (*origin.rule_ids, rule.rule.id))
                 item = WorkItem(device.project_id, device.id, rule.rule.id, now, caused, message=message)
                 if not self.room.take(item.project_id, item.size_bytes):
                     outcome = "full"
-            evaluation = RuleMatch(now, device.id, cause, rule.rule.version, read_by(rule, values), outcome)
+            evaluation = RuleMatch(now, device.id, origin, rule.rule.version, read_by(rule, values), outcome)
             rule.note(evaluation)
             if item is not None and outcome is None:
                 pending = self._work_of(commit, device.project_id)
                 pending.items.append(item)
                 pending.evaluations.append(evaluation)
 
-    def _refusal(self, rule: TriggerRule, device: Device, cause: Cause, before: int) -> Outcome | None:
+    def _refusal(self, rule: TriggerRule, device: Device, cause: Cause | None, before: int) -> Outcome | None:
         """Why a rule does not act on a message that meets its condition."""
         rule_id = rule.rule.id
-        if rule_id in cause.rule_ids:
-            return "loop"
-        if cause.depth >= DEPTH:
-            return "depth"
+        if cause is not None:
+            if rule_id in cause.rule_ids:
+                return "loop"
+            if cause.depth >= DEPTH:
+                return "depth"
         if before >= RULES_PER_MESSAGE:
             return "too_many_rules"
         if self._device_rates.take((rule_id, device.id)) is None or self._rates.take(rule_id) is None:
