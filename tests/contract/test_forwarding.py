@@ -9,7 +9,7 @@ from tests.contract.conftest import Backend
 from tests.contract.nouns import NOW
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
-from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage
+from thingstead.model.forwarding.message import ForwardDevice, message_of
 from thingstead.model.forwarding.segment import Segment
 from thingstead.model.forwarding.target import (
     LANES,
@@ -41,7 +41,7 @@ def segment(seq: int, *targets: str, project_id: str = "ours", values: int = 1) 
 
 
 def letter(target_id: str, message_id: str) -> DeadLetter:
-    message = ForwardMessage(message_id, "event", PUMP, NOW, {"method": "m", "params": {}, "id": message_id})
+    message = message_of(message_id, "event", PUMP, NOW, {"method": "m", "params": {}, "id": message_id})
     error = ForwardError(reason="HTTP 400", code="notice_http_status", args={"status": 400}, status=400, answer="no")
     return DeadLetter(target_id=target_id, message=message, error=error, create_time=NOW)
 
@@ -85,8 +85,8 @@ async def test_segments_are_read_in_order_by_those_who_want_them(backend: Backen
     ]
     (found,) = await forwarding.read_segments("ours", "f2", 3, 9, 1_000_000)
     lane = next(lane for lane in range(LANES) if found.places("f2", lane))
-    assert [found.message(place) for place in found.places("f2", lane)] == [
-        ForwardMessage(f"3-{index}", "attributes", PUMP, NOW + index, {"t": index}) for index in range(3)
+    assert found.messages(found.places("f2", lane)) == [
+        message_of(f"3-{index}", "attributes", PUMP, NOW + index, {"t": index}) for index in range(3)
     ]
     assert [each.seq for each in await forwarding.read_segments("ours", "f1", 1, 9, 1)] == [1]
     assert await forwarding.read_segments("ours", "f1", 1, 2, 1_000_000) != []
@@ -125,7 +125,7 @@ async def test_dead_letters_are_put_back_oldest_first_or_removed(store: Store) -
     replayed, remaining = await forwarding.replay(wanted, [ids[0], ids[4], "no number"], 11, NOW, 10)
     assert (len(replayed), remaining) == (1, 0)
     found = await forwarding.read_segments("ours", "f1", 0, 99, 1_000_000)
-    assert [each.message(place).id for each in found for place in range(len(each))] == ["m0", "m1", "m4"]
+    assert [message.id for each in found for message in each.messages(range(len(each)))] == ["m0", "m1", "m4"]
     assert await forwarding.delete_dead(wanted, [ids[2]]) == 1
     assert await forwarding.count_dead("f1") == 1
     assert await forwarding.delete_dead(wanted, None) == 1

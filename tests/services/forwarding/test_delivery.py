@@ -14,6 +14,8 @@ from tests.services.receivers import HttpReceiver, Received, reply
 from thingstead.config import ForwardingSettings
 from thingstead.model.device import Page
 from thingstead.model.forwarding.target_form import ForwardTargetPatch
+from thingstead.model.report import EventRecord, Report
+from thingstead.storage.commit import settled
 
 
 async def test_a_message_arrives_with_its_id_signature_and_body(tmp_path: Path) -> None:
@@ -231,3 +233,19 @@ class Choosy(HttpReceiver):
             return reply(500)
         self.accepted += [entry["attributes"]["n"] for entry in entries]
         return reply(200)
+
+
+async def test_a_message_that_cannot_be_encoded_is_left_out_and_harms_no_report(tmp_path: Path) -> None:
+    async with open_plant(tmp_path) as plant, HttpReceiver() as receiver:
+        await plant.add_target(receiver.url, kinds=["attributes", "event"])
+        link = await plant.link()
+        assert link.forwards is not None
+        commit = plant.platform.ingest.keep(link, Report(link.device.number, 1, 1, {"n": 1}, "report"))
+        plant.forwarder.tap.event(link.forwards, "ours", commit, broken_event())
+        await settled(commit)
+        await plant.report(2)
+        await until(lambda: numbers(receiver) == [1, 2])
+
+
+def broken_event() -> EventRecord:
+    return EventRecord(id="e1", device_id="d1", method="m", params={"text": "\ud800"}, ts=1)

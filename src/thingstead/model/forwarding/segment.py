@@ -3,7 +3,7 @@
 A segment is filled while its commit is open, and does not change afterwards. It is stored as one row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -17,7 +17,8 @@ SEGMENT_BYTES = 1_048_576
 Counts = dict[str, list[int]]  # by target id: messages per lane, then bytes per lane
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_item = msgspec.msgpack.Decoder(tuple[str, str, int, dict[str, Any]]).decode
+_json = msgspec.json.Encoder().encode
+_decode_item = msgspec.msgpack.Decoder(tuple[str, MessageKind, int, bytes]).decode
 
 
 def lane_of(device_id: str) -> int:
@@ -40,7 +41,7 @@ class _Body(msgspec.Struct, array_like=True):
     devices: list[ForwardDevice]
     item_sets: list[int]
     item_devices: list[int]
-    items: list[bytes]  # (id or "", kind, ts, content) as msgpack
+    items: list[bytes]  # (id or "", kind, ts, content as JSON) as msgpack
 
 
 _decode_body = msgspec.msgpack.Decoder(_Body).decode
@@ -92,10 +93,12 @@ class Segment:
         targets: tuple[str, ...],
         device: ForwardDevice,
         kind: MessageKind,
-        messages: Sequence[tuple[str, int, dict[str, Any]]],
+        messages: Sequence[tuple[str, int, dict[str, Any] | msgspec.Raw]],
     ) -> None:
-        """Adds messages of a device: id (empty: one is made from its place), ts in ms, content."""
+        """Adds messages of a device: id (empty: one is made from its place), ts in ms, content. Adds none of them, and
+        raises an error, if one cannot be encoded."""
         body = self.body
+        items = [_encode((message_id, kind, ts, _json(content))) for message_id, ts, content in messages]
         the_set = self._sets.get(targets)
         if the_set is None:
             the_set = self._sets[targets] = len(body.sets)
@@ -104,12 +107,10 @@ class Segment:
         if the_device is None:
             the_device = self._devices[device.id] = len(body.devices)
             body.devices.append(device)
-        for message_id, ts, content in messages:
-            item = _encode((message_id, kind, ts, content))
-            body.items.append(item)
-            self.size_bytes += len(item)
-        body.item_sets += [the_set] * len(messages)
-        body.item_devices += [the_device] * len(messages)
+        body.items += items
+        body.item_sets += [the_set] * len(items)
+        body.item_devices += [the_device] * len(items)
+        self.size_bytes += sum(map(len, items))
 
     def encoded(self) -> bytes:
         """The row of the segment."""
@@ -150,8 +151,12 @@ class Segment:
             self._at[target_id] = found
         return found[lane]
 
-    def message(self, index: int) -> ForwardMessage:
-        """One of its messages."""
-        message_id, kind, ts, content = _decode_item(self.body.items[index])
-        device = self.body.devices[self.body.item_devices[index]]
-        return ForwardMessage(message_id or f"{self.seq:x}-{index:x}", kind, device, ts, content)  # type: ignore[arg-type]
+    def messages(self, places: Iterable[int]) -> list[ForwardMessage]:
+        """Messages by their indexes."""
+        items, devices, of_items, seq = self.body.items, self.body.devices, self.body.item_devices, self.seq
+        found = []
+        for index in places:
+            message_id, kind, ts, raw = _decode_item(items[index])
+            device = devices[of_items[index]]
+            found.append(ForwardMessage(message_id or f"{seq:x}-{index:x}", kind, device, ts, raw))
+        return found

@@ -16,6 +16,7 @@ from thingstead.model.health import HealthWarning, health_warning
 from thingstead.repeating import Repeating
 from thingstead.services.forwarding.log_reader import SegmentReader
 from thingstead.services.forwarding.recent import RecentSegments
+from thingstead.services.forwarding.room import SendingRoom
 from thingstead.services.forwarding.runner import ForwardTotals, TargetRunner
 from thingstead.services.forwarding.sending import TargetLink
 from thingstead.services.forwarding.tap import ForwardTap, alarm_content
@@ -41,6 +42,7 @@ class Forwarder:
         self.runners: dict[str, TargetRunner] = {}
         self.tap = tap
         self.totals = ForwardTotals()
+        self._room = SendingRoom()
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -120,7 +122,16 @@ class Forwarder:
         link = TargetLink(target, self.context(target), self._settings.timeout_s)
         reader = SegmentReader(self._store, self.tap, self._recent, target)
         runner = TargetRunner(
-            self._store, self._clock, self._settings, target, progress, reader, link, self.totals, self._changed.set
+            self._store,
+            self._clock,
+            self._settings,
+            target,
+            progress,
+            reader,
+            link,
+            self.totals,
+            self._room,
+            self._changed.set,
         )
         if before is not None:
             runner.inherit(before)
@@ -153,7 +164,7 @@ class Forwarder:
         for target_id in segment.counts():
             runner = self.runners.get(target_id)
             if runner is not None:
-                runner.added(segment)
+                runner.added(segment, self.tap.horizon)
                 if runner.size_bytes > self._settings.target_max_bytes:
                     self._shedding.want()
 

@@ -15,17 +15,51 @@ from thingstead.storage.base import Store
 CHUNK_BYTES = 1 << 20  # read from the store at once
 
 
-class BatchItem(NamedTuple):
-    """A message of a batch."""
+class SegmentBatch:
+    """Messages from the front of a lane, by segment and places in it."""
 
-    segment: Segment
-    place: int
-    size_bytes: int
+    __slots__ = ("count", "parts", "size_bytes")
 
-    @property
-    def message(self) -> ForwardMessage:
-        """The message itself."""
-        return self.segment.message(self.place)
+    def __init__(self) -> None:
+        self.parts: list[tuple[Segment, list[int]]] = []
+        self.count = self.size_bytes = 0
+
+    def add(self, segment: Segment, places: list[int], size_bytes: int) -> None:
+        """Adds messages of a segment, which come after those that are there."""
+        self.parts.append((segment, places))
+        self.count += len(places)
+        self.size_bytes += size_bytes
+
+    def messages(self) -> list[ForwardMessage]:
+        """The messages themselves."""
+        if len(self.parts) == 1:
+            segment, places = self.parts[0]
+            return segment.messages(places)
+        return [message for segment, places in self.parts for message in segment.messages(places)]
+
+    def halves(self) -> tuple["SegmentBatch", "SegmentBatch"]:
+        """Its first and its second half."""
+        first, second = SegmentBatch(), SegmentBatch()
+        left = self.count // 2
+        for segment, places in self.parts:
+            for half, part in ((first, places[:left]), (second, places[left:])):
+                if part:
+                    half.add(segment, part, _size_of(segment, part))
+            left = max(0, left - len(places))
+        return first, second
+
+    def after(self, cursor: LaneCursor) -> LaneCursor:
+        """The cursor of its lane once it is done."""
+        segment, places = self.parts[-1]
+        items, size_bytes = len(places), _size_of(segment, places)
+        if segment.seq == cursor.seq:
+            items, size_bytes = items + cursor.done_items, size_bytes + cursor.done_bytes
+        return LaneCursor(segment.seq, places[-1] + 1, items, size_bytes)
+
+
+def _size_of(segment: Segment, places: list[int]) -> int:
+    items = segment.body.items
+    return sum([len(items[place]) for place in places])
 
 
 class _Chunk(NamedTuple):
@@ -47,17 +81,17 @@ class SegmentReader:
         self._chunk = _Chunk(1, 0, [])
         self._reading = asyncio.Lock()
 
-    async def take(self, lane: TargetLane, most: int = BATCH_ITEMS) -> list[BatchItem]:
-        """The next messages of a lane, at most ``most`` and BATCH_BYTES; empty: there are none. Moves the cursor over
+    async def take(self, lane: TargetLane, most: int = BATCH_ITEMS) -> SegmentBatch | None:
+        """The next messages of a lane, at most ``most`` and BATCH_BYTES; None: there are none. Moves the cursor over
         segments without a message of the lane."""
         while True:
             horizon = self._tap.horizon
             if lane.cursor.seq > horizon:
-                return []
+                return None
             chunk = await self._from(lane.cursor.seq, horizon)
-            taken = self._next(lane, chunk, most)
-            if taken:
-                return taken
+            batch = self._next(lane, chunk, most)
+            if batch.count:
+                return batch
             lane.cursor = LaneCursor(chunk.end + 1)
 
     async def _from(self, begin: int, horizon: int) -> _Chunk:
@@ -75,32 +109,37 @@ class SegmentReader:
                 chunk = self._chunk = _Chunk(begin, found[-1].seq if found else horizon, found)
         return chunk
 
-    def _next(self, lane: TargetLane, chunk: _Chunk, most: int) -> list[BatchItem]:
-        taken: list[BatchItem] = []
-        size_bytes, cursor = 0, lane.cursor
+    def forget(self) -> None:
+        """Drops what was read last: it is not needed for a while."""
+        self._chunk = _Chunk(1, 0, [])
+
+    def _next(self, lane: TargetLane, chunk: _Chunk, most: int) -> SegmentBatch:
+        batch, cursor = SegmentBatch(), lane.cursor
         for segment in chunk.segments:
-            if segment.seq > chunk.end:
+            if segment.seq > chunk.end or batch.count >= most or batch.size_bytes >= BATCH_BYTES:
                 break
             if segment.seq < cursor.seq:
                 continue
             places = segment.places(self._target.id, lane.number)
             first = bisect_left(places, cursor.item) if segment.seq == cursor.seq else 0
-            for place in places[first:]:
-                item_bytes = len(segment.body.items[place])
-                if taken and size_bytes + item_bytes > BATCH_BYTES:
-                    return taken
-                taken.append(BatchItem(segment, place, item_bytes))
-                size_bytes += item_bytes
-                if len(taken) >= most:
-                    return taken
-        return taken
+            part = places[first : first + most - batch.count]
+            if part:
+                size_bytes = _size_of(segment, part)
+                if batch.size_bytes + size_bytes > BATCH_BYTES:
+                    _cut(batch, segment, part)
+                    break
+                batch.add(segment, part, size_bytes)
+        return batch
 
 
-def after(cursor: LaneCursor, taken: list[BatchItem]) -> LaneCursor:
-    """The cursor of a lane after messages from its front."""
-    last = taken[-1].segment.seq
-    of_last = [each for each in taken if each.segment.seq == last]
-    items, size_bytes = len(of_last), sum(each.size_bytes for each in of_last)
-    if last == cursor.seq:
-        items, size_bytes = items + cursor.done_items, size_bytes + cursor.done_bytes
-    return LaneCursor(last, taken[-1].place + 1, items, size_bytes)
+def _cut(batch: SegmentBatch, segment: Segment, places: list[int]) -> None:
+    """Adds those messages that BATCH_BYTES leave room for; at least one to an empty batch."""
+    items, room = segment.body.items, BATCH_BYTES - batch.size_bytes
+    count = 0
+    for place in places:
+        room -= len(items[place])
+        if room < 0 and (count or batch.count):
+            break
+        count += 1
+    if count:
+        batch.add(segment, places[:count], _size_of(segment, places[:count]))

@@ -10,6 +10,7 @@ import structlog
 from thingstead.clock import Clock
 from thingstead.config import ForwardingSettings
 from thingstead.errors import ThingsteadError
+from thingstead.model.forwarding.message import ForwardMessage
 from thingstead.model.forwarding.segment import Segment
 from thingstead.model.forwarding.target import (
     BATCH_BYTES,
@@ -24,7 +25,8 @@ from thingstead.model.forwarding.target import (
 )
 from thingstead.refusals import reason
 from thingstead.services.forwarding.lane import TargetLane
-from thingstead.services.forwarding.log_reader import BatchItem, SegmentReader, after
+from thingstead.services.forwarding.log_reader import SegmentBatch, SegmentReader
+from thingstead.services.forwarding.room import SendingRoom
 from thingstead.services.forwarding.sending import TargetLink
 from thingstead.services.forwarding.target import PermanentFailure, TargetRefusal, TransientFailure
 from thingstead.storage.base import Store
@@ -36,6 +38,8 @@ HEADERS_PER_READ = 1_000
 DEAD_WAITING = 1_000  # dead letters that are not stored yet; then the target waits
 STOP_S = 2.0  # for batches that are under way
 RETRY_S = 5.0  # after a failure of the store
+BEHIND_S = 0.05  # while an earlier transaction has not ended
+SENDING_FACTOR = 3  # memory of a batch under way, over its stored bytes
 
 
 class ForwardTotals:
@@ -63,6 +67,7 @@ class TargetRunner:
         reader: SegmentReader,
         link: TargetLink,
         totals: ForwardTotals,
+        room: SendingRoom,
         changed: Callable[[], None],
     ) -> None:
         self.target = target
@@ -75,6 +80,7 @@ class TargetRunner:
         self._reader = reader
         self._link = link
         self._totals = totals
+        self._room = room
         self._changed = changed
         self._dead: list[DeadLetter] = []
         self._saved = asyncio.Event()
@@ -104,12 +110,14 @@ class TargetRunner:
             return "paused"
         return "backing_off" if failing else "running"
 
-    def added(self, segment: Segment) -> None:
-        """Counts the messages of a committed segment."""
+    def added(self, segment: Segment, horizon: int) -> None:
+        """Counts the messages of a committed segment. Lanes without waiting messages skip what is before it."""
         counts = segment.counts().get(self.target.id)
         if counts is not None:
-            now_s = self._clock.monotonic_s()
+            now_s, begin = self._clock.monotonic_s(), min(segment.seq, horizon + 1)
             for lane in self.lanes:
+                if self.counted and not lane.items and lane.cursor.seq < begin and not lane.turn.locked():
+                    lane.cursor = LaneCursor(begin)
                 lane.added(segment.seq, counts, now_s)
 
     def needed_from(self, horizon: int) -> int:
@@ -251,55 +259,55 @@ class TargetRunner:
         while len(self._dead) >= DEAD_WAITING and not self._closing.is_set():
             self._saved.clear()
             await self._saved.wait()
-        taken = await self._reader.take(lane, BATCH_ITEMS if self.target.batch else 1)
-        if taken:
-            await self._send(lane, taken)
-        elif lane.cursor.seq > lane.newest:  # what was counted is not there: deleted, or damaged
+        size_bytes = min(lane.size_bytes, BATCH_BYTES) if self.target.batch else lane.size_bytes // max(1, lane.items)
+        async with self._room.taken(self.target.project_id, SENDING_FACTOR * size_bytes):
+            batch = await self._reader.take(lane, BATCH_ITEMS if self.target.batch else 1)
+            if batch is not None:
+                await self._send(lane, batch)
+        if batch is None and lane.cursor.seq <= lane.newest:
+            lane.next_try_s = self._clock.monotonic_s() + BEHIND_S
+            return
+        if batch is None:  # what was counted is not there: deleted, or damaged
             log.error("waiting messages are missing", target=self.target.id, messages=lane.items)
             lane.removed(lane.items, 0, self._clock.monotonic_s())
-        else:
-            lane.next_try_s = self._clock.monotonic_s() + 0.05  # an earlier transaction has not ended
-            return
         lane.recovered()
 
-    async def _send(self, lane: TargetLane, taken: list[BatchItem]) -> None:
+    async def _send(self, lane: TargetLane, batch: SegmentBatch) -> None:
         """Sends messages, in halves if they are refused. Raises TransientFailure."""
+        messages = batch.messages()
         try:
-            refusals = await self._link.send([each.message for each in taken])
+            refusals = await self._link.send(messages)
         except PermanentFailure as exc:
-            if len(taken) > 1:
-                middle = len(taken) // 2
-                await self._send(lane, taken[:middle])
-                return await self._send(lane, taken[middle:])
+            if batch.count > 1:
+                for half in batch.halves():
+                    await self._send(lane, half)
+                return
             refusals = [exc.refusal]
-        self._done(lane, taken, refusals)
-        return None
+        self._done(lane, batch, messages, refusals or ())
 
-    def _done(self, lane: TargetLane, taken: list[BatchItem], refusals: Sequence[TargetRefusal | None] | None) -> None:
+    def _done(
+        self,
+        lane: TargetLane,
+        batch: SegmentBatch,
+        messages: Sequence[ForwardMessage],
+        refusals: Sequence[TargetRefusal | None],
+    ) -> None:
         now, progress = self._clock.now_ms(), self.progress
         refused = 0
-        for each, refusal in zip(taken, refusals or (), strict=bool(refusals)):
+        for message, refusal in zip(messages, refusals, strict=bool(refusals)):
             if refusal is not None:
                 refused += 1
-                self._dead.append(
-                    DeadLetter(
-                        target_id=self.target.id,
-                        message=each.message,
-                        error=error_of(refusal, now),
-                        create_time=now,
-                    )
-                )
-                progress.last_error = error_of(refusal, now)
-        size_bytes = sum(each.size_bytes for each in taken)
+                progress.last_error = error = error_of(refusal, now)
+                self._dead.append(DeadLetter(target_id=self.target.id, message=message, error=error, create_time=now))
         progress.refused += refused
-        progress.sent += len(taken) - refused
+        progress.sent += batch.count - refused
         self._totals.refused += refused
-        self._totals.sent += len(taken) - refused
-        if refused < len(taken):
-            progress.sent_bytes += size_bytes
+        self._totals.sent += batch.count - refused
+        if refused < batch.count:
+            progress.sent_bytes += batch.size_bytes
             progress.last_sent_at = now
-        lane.cursor = after(lane.cursor, taken)
-        lane.removed(len(taken), size_bytes, self._clock.monotonic_s())
+        lane.cursor = batch.after(lane.cursor)
+        lane.removed(batch.count, batch.size_bytes, self._clock.monotonic_s())
         self._note()
 
     def _failed(self, lane: TargetLane, failure: TransientFailure) -> None:
@@ -308,6 +316,7 @@ class TargetRunner:
         lane.next_try_s = self._clock.monotonic_s() + wait_s
         lane.next_try_at = now + round(wait_s * 1000)
         lane.error = self.progress.last_error = error_of(failure.refusal, now)
+        self._reader.forget()
         self._note()
 
     # What is given up

@@ -9,7 +9,7 @@ from thingstead.clock import Clock
 from thingstead.errors import Conflict
 from thingstead.model import ids
 from thingstead.model.device import Page
-from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage
+from thingstead.model.forwarding.message import ForwardDevice, message_of
 from thingstead.model.forwarding.secret_members import revealed
 from thingstead.model.forwarding.target import (
     REPLAY_COUNT,
@@ -180,7 +180,7 @@ class ForwardingService:
         now, begun_s = self._clock.now_ms(), self._clock.monotonic_s()
         await self.forwarder.look()
         link = TargetLink(tested, self.forwarder.context(tested), TEST_TIMEOUT_S)
-        message = ForwardMessage(
+        message = message_of(
             ids.new_id() + ids.new_id(),
             tested.kinds[0],
             ForwardDevice("test", "Test", "test"),

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import structlog
+
 from thingstead.clock import Clock
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.device import Device
@@ -18,6 +20,8 @@ from thingstead.model.forwarding.target import ForwardTarget
 from thingstead.model.report import EventRecord, Report
 from thingstead.services.forwarding.index import DeviceForwards, ForwardIndex, in_project
 from thingstead.storage.base import Commit, Store
+
+log = structlog.get_logger("thingstead.forwarding")
 
 _NOT_STORED = Exception("the transaction of the caller did not happen")
 
@@ -99,8 +103,7 @@ class ForwardTap:
         else:
             kind, targets = "set_attributes", forwards.set_attributes
         if targets:
-            messages = [("", report.ts, report.attributes) for report in reports]
-            self._segment(project_id, commit).add(targets, forwards.device, kind, messages)
+            self._put(targets, forwards, project_id, commit, kind, [("", each.ts, each.attributes) for each in reports])
 
     def event(self, forwards: DeviceForwards, project_id: str, commit: Commit, event: EventRecord) -> None:
         """Adds an event."""
@@ -168,8 +171,22 @@ class ForwardTap:
     ) -> None:
         targets = forwards.by_kind.get(kind)
         if targets:
-            segment = self._segment(project_id, commit)
-            segment.add(targets, forwards.device, kind, [(message_id, ts, content)])
+            self._put(targets, forwards, project_id, commit, kind, [(message_id, ts, content)])
+
+    def _put(
+        self,
+        targets: tuple[str, ...],
+        forwards: DeviceForwards,
+        project_id: str,
+        commit: Commit,
+        kind: MessageKind,
+        messages: Sequence[tuple[str, int, dict[str, Any]]],
+    ) -> None:
+        """Adds messages to a segment. Never raises: the messages themselves are in their commit already."""
+        try:
+            self._segment(project_id, commit).add(targets, forwards.device, kind, messages)
+        except Exception:
+            log.exception("messages cannot be forwarded", device=forwards.device.id, kind=kind)
 
     def _segment(self, project_id: str, commit: Commit) -> Segment:
         """Where messages of a commit are added."""

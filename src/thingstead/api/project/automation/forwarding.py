@@ -10,7 +10,7 @@ from thingstead.api.endpoint import ApiCall, Endpoint
 from thingstead.api.fields import PageQuery, listed
 from thingstead.errors import Conflict, InvalidInput, NotFound
 from thingstead.model import limits
-from thingstead.model.forwarding.message import listed_body_of
+from thingstead.model.forwarding.message import MEMBERS, body_of
 from thingstead.model.forwarding.secret_members import hidden
 from thingstead.model.forwarding.target import REPLAY_COUNT, DeadLetter, ForwardTarget, TargetFilter
 from thingstead.model.forwarding.target_form import ForwardTargetForm, ForwardTargetPatch
@@ -106,7 +106,7 @@ def _dead_letter(letter: DeadLetter) -> ForwardDeadLetter:
         device_id=message.device.id,
         device_name=message.device.name,
         ts=message.ts,
-        body=listed_body_of(message),
+        body=body_of(message) | {MEMBERS[message.kind]: message.content},
         reason=error.reason,
         code=error.code,
         args=error.args,

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from thingstead.model.forwarding.message import ForwardMessage, encoded, listed_body_of
+from thingstead.model.forwarding.message import ForwardMessage, encoded, listed
 from thingstead.model.forwarding.target import ANSWER_BYTES, UrlConfig
 from thingstead.refusals import reason
 from thingstead.services.forwarding.target import OpenContext, PermanentFailure, TargetRefusal, TransientFailure
@@ -13,8 +11,6 @@ from thingstead.services.outbound.http import RETRY_STATUS, HttpResponse, SendFa
 from thingstead.services.outbound.signing import signed_headers
 
 PAUSING_STATUS = frozenset({401, 403, 407})  # besides 3xx: somebody must change credentials or the address
-
-_encode = msgspec.json.Encoder().encode
 
 
 class UrlSession:
@@ -28,7 +24,7 @@ class UrlSession:
         config, context = self._config, self._context
         first = batch[0]
         if context.batch:
-            body, kind = _encode([listed_body_of(message) for message in batch]), "list"
+            body, kind = listed(batch), "list"
         else:
             body, kind = encoded(first), first.kind
         headers = {**(config.headers or {}), "X-Thingstead-Id": first.id, "X-Thingstead-Kind": kind}

@@ -2,17 +2,9 @@
 
 from typing import Any
 
-import msgspec
-
 from thingstead.errors import Conflict, ThingsteadError
 from thingstead.model.device import Device
-from thingstead.model.forwarding.message import (
-    ForwardDevice,
-    ForwardMessage,
-    MessageKind,
-    body_of,
-    listed_body_of,
-)
+from thingstead.model.forwarding.message import ForwardDevice, MessageKind, encoded, listed_one, message_of
 from thingstead.model.ids import new_id
 from thingstead.model.message_rules.action import Action
 from thingstead.model.message_rules.outgoing import OutgoingMessage
@@ -53,14 +45,13 @@ def outside_effect(
     outbox: Outbox, item: WorkItem, action: Action, index: int, device: Device, message: RuleMessage
 ) -> OutsideEffect:
     """The effect of an action ``url`` or ``mqtt``."""
-    sent = ForwardMessage(
-        id=new_id() + new_id(),
-        kind=_KINDS[message.on],
-        device=ForwardDevice(device.id, device.name, device.device_key or "", device.type_id or ""),
-        ts=item.ts,
-        content=_content(message, item.cause.message_id),
+    sent = message_of(
+        new_id() + new_id(),
+        _KINDS[message.on],
+        ForwardDevice(device.id, device.name, device.device_key or "", device.type_id or ""),
+        item.ts,
+        _content(message, item.cause.message_id),
     )
-    body = body_of(sent) if action.url is not None else listed_body_of(sent)
     row = OutgoingMessage(
         number=outbox.next_number(),
         id=sent.id,
@@ -71,7 +62,7 @@ def outside_effect(
         kind=sent.kind,
         names={} if action.url is not None else names_of(item.project_id, sent.kind, message.identifier, sent.device),
         create_time=outbox.now_ms(),
-        body=msgspec.json.encode(body),
+        body=encoded(sent) if action.url is not None else listed_one(sent),
     )
     return OutsideEffect(outbox, row)
 

@@ -225,7 +225,9 @@ class SqlForwarding:
                 if segment.full:
                     break
                 message = _dead_letter(number, body).message
-                segment.add((target.id,), message.device, message.kind, [(message.id, message.ts, message.content)])
+                segment.add(
+                    (target.id,), message.device, message.kind, [(message.id, message.ts, msgspec.Raw(message.raw))]
+                )
                 taken.append(number)
             if taken:
                 insert_segment(connection, segment)
