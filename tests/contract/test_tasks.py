@@ -82,10 +82,12 @@ async def test_due_tasks_are_listed_in_order_and_by_pages(store: Store) -> None:
     for task_id, due_at in (("t1", NOW + 2), ("t2", NOW + 1), ("t3", NOW + 2), ("t4", NOW + 9), ("t5", 0)):
         await store.tasks.create(task(task_id, due_at=due_at), 10)
 
-    first = await store.tasks.list_due(NOW + 5, (0, ""), 2)
-    rest = await store.tasks.list_due(NOW + 5, (first[-1].due_at, first[-1].id), 2)
+    first = await store.tasks.list_due(None, NOW + 5, (0, ""), 2)
+    rest = await store.tasks.list_due("ours", NOW + 5, (first[-1].due_at, first[-1].id), 2)
 
     assert [each.id for each in (*first, *rest)] == ["t2", "t1", "t3"]
+    assert await store.tasks.list_due("theirs", NOW + 5, (0, ""), 2) == []
+    assert (await store.tasks.due_projects(NOW + 5), await store.tasks.due_projects(NOW)) == (["ours"], [])
     assert await store.tasks.next_due(NOW + 5) == NOW + 9
     assert await store.tasks.next_due(NOW + 9) is None
 
@@ -165,14 +167,15 @@ async def test_the_results_of_a_part_and_its_end_are_one_transaction_and_the_las
     last = await runs.next_part(run.number)
     assert last is not None
     assert last.device_ids == ("d3",)
-    assert [each.id for each in await runs.list_open()] == ["r1"]
+    assert [each.id for each in await runs.list_open("ours")] == ["r1"]
+    assert (await runs.open_projects(), await runs.list_open("theirs")) == (["ours"], [])
     await settled(runs.finish_part(last, (), lambda: [TaskResult("d3", "empty")], NOW + 3))
 
     ended = await runs.get("ours", "t1", "r1")
     assert (ended.state, ended.end_time, ended.done, ended.empty, ended.refused) == ("done", NOW + 3, 1, 1, 1)
     assert await runs.next_part(run.number) is None
     assert await runs.read(run.number) is None
-    assert await runs.list_open() == []
+    assert await runs.list_open("ours") == []
     listed, total = await runs.list_results(run.number, None, Page())
     assert [(each.result, each.ts, bool(each.name), each.command_state) for each in listed] == [
         (results[0], NOW + 1, True, "queued"),

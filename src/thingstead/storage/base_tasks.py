@@ -49,8 +49,13 @@ class TaskStore(Protocol):
         """Removes a task with its runs; a run that has not ended is cancelled. Raises NotFound."""
         ...
 
-    async def list_due(self, until: int, after: tuple[int, str], limit: int) -> list[Task]:
-        """Tasks of all projects that are due at an instant, by ``(due_at, id)``, which are greater than ``after``."""
+    async def due_projects(self, until: int) -> list[str]:
+        """Ids of the projects with tasks that are due at an instant."""
+        ...
+
+    async def list_due(self, project_id: str | None, until: int, after: tuple[int, str], limit: int) -> list[Task]:
+        """Tasks of a project, or of all, that are due at an instant, by ``(due_at, id)``, which are greater than
+        ``after``."""
         ...
 
     async def next_due(self, after: int) -> int | None:
@@ -101,8 +106,12 @@ class TaskRunStore(Protocol):
         """The newest run of each of these tasks that has one."""
         ...
 
-    async def list_open(self) -> list[OpenRun]:
-        """Runs of all projects that have not ended, oldest first."""
+    async def open_projects(self) -> list[str]:
+        """Ids of the projects with runs that have not ended."""
+        ...
+
+    async def list_open(self, project_id: str) -> list[OpenRun]:
+        """Runs of a project that have not ended, oldest first."""
         ...
 
     async def next_part(self, run_number: int) -> RunPart | None:

@@ -154,7 +154,7 @@ async def test_a_task_that_is_removed_leaves_nothing(office: Office) -> None:
 
     with pytest.raises(NotFound):
         await office.platform.tasks.list_runs(office.project_id, task.id, Page())
-    assert await office.store.task_runs.list_open() == []
+    assert await office.store.task_runs.list_open(office.project_id) == []
 
 
 async def test_a_run_with_a_bug_fails_alone(desk: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from thingstead.model import limits
 from thingstead.model.console.device_selection import DeviceSelection
 from thingstead.model.message_rules.action import FUNCTION_LENGTH, Action, CommandAction, DataAction
 
@@ -20,6 +19,7 @@ DEVICES_COUNT = 1_000  # that one task names; a filter has as many as a job may 
 RUNS_WAITING_DEVICES = 1_000_000  # of a project, in runs that have not ended; a run beyond that fails
 BODY_BYTES = 98_304  # of the action, as JSON: a function and what goes with it
 CRON_LENGTH = 200
+LATEST_MS = 32_503_680_000_000  # the year 3000: instants of schedules are before it
 INTERVAL_LEAST_MS = 10_000
 INTERVAL_MS = 366 * 24 * 3600 * 1000  # the longest interval
 SUN_OFFSET_MS = 12 * 3600 * 1000  # before or after sunrise or sunset
@@ -37,10 +37,9 @@ class TaskPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 class TaskSchedule(TaskPart, frozen=True, kw_only=True):
     """When a task runs: one of `at`, `cron`, `every_ms` and `sun`."""
 
-    at: (
-        Annotated[int, Meta(ge=0, le=limits.INSTANT_MS, description="Once, at this instant (ms since 1970, UTC).")]
-        | None
-    ) = None
+    at: Annotated[int, Meta(ge=0, le=LATEST_MS, description="Once, at this instant (ms since 1970, UTC).")] | None = (
+        None
+    )
     cron: (
         Annotated[
             str,
@@ -84,10 +83,8 @@ class TaskSchedule(TaskPart, frozen=True, kw_only=True):
             "when the task is saved.",
         ),
     ] = ""
-    start_at: Annotated[int, Meta(ge=0, le=limits.INSTANT_MS, description="No run before this instant (ms).")] = 0
-    end_at: Annotated[
-        int, Meta(ge=0, le=limits.INSTANT_MS, description="No run after this instant (ms); 0: no end.")
-    ] = 0
+    start_at: Annotated[int, Meta(ge=0, le=LATEST_MS, description="No run before this instant (ms).")] = 0
+    end_at: Annotated[int, Meta(ge=0, le=LATEST_MS, description="No run after this instant (ms); 0: no end.")] = 0
     max_runs: Annotated[
         int, Meta(ge=0, le=RUNS_COUNT, description="No more scheduled runs than these; 0: no limit.")
     ] = 0

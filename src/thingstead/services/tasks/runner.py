@@ -46,7 +46,7 @@ class TaskRunner:
         self._actions = actions
         self._pace = pace
         self._turns = turns
-        self._workers = ProjectWorkers("tasks of a project", self._open_projects, self._work)
+        self._workers = ProjectWorkers("tasks of a project", store.task_runs.open_projects, self._work)
         self._task = Repeating("runs of tasks", self._workers.run, LOOK_INTERVAL_S, at_start=True)
         self._held_s: dict[tuple[int, str], float] = {}  # since when a device of a run is congested
         self.on_end: Callable[[], None] = lambda: None
@@ -68,14 +68,11 @@ class TaskRunner:
         """Applies the slices of all open runs until none is left."""
         await self._workers.run()
 
-    async def _open_projects(self) -> list[str]:
-        return [run.project_id for run in await self._store.task_runs.list_open()]
-
     async def _work(self, project_id: str) -> None:
         """Applies the slices of a project's runs, which take turns, until none is open."""
         token = TENANT.set(project_id)
         try:
-            while runs := [run for run in await self._store.task_runs.list_open() if run.project_id == project_id]:
+            while runs := await self._store.task_runs.list_open(project_id):
                 for run in runs:
                     await self._do_part(run)
         finally:

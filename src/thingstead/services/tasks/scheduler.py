@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from thingstead.model import ids, limits
 from thingstead.model.device import DeviceFilter
 from thingstead.model.tasks.run import RunTrigger, TaskRun
 from thingstead.model.tasks.task import LATE_MS, MISSED_COUNT, Task
+from thingstead.model.tenant import TENANT
 from thingstead.repeating import Repeating
 from thingstead.rules.task_schedule import PlannedInstants
 from thingstead.services.registry.devices import DeviceService
@@ -29,7 +31,7 @@ from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.tasks")
 
-TASKS_PER_READ = 100
+TASKS_PER_READ = 50
 LONGEST_SLEEP_S = 1.0
 RETRY_S = 1.0  # after the store could not begin a run
 BROKEN_RETRY_S = 60.0  # after a failure that is not the store's
@@ -55,6 +57,7 @@ class TaskScheduler:
         self._wake = asyncio.Event()
         self._broken_s: Lru[str, float] = Lru(TASKS_PER_READ)  # until when a task that could not be begun waits
         self._set_back = False
+        self._beginning: dict[str, asyncio.Task[None]] = {}  # by project
         self._task: asyncio.Task[None] | None = None
         self._clearing = Repeating("removal of old runs of tasks", self.clear, CLEARING_INTERVAL_S)
         self.instants: Counter[str] = Counter()
@@ -73,6 +76,10 @@ class TaskScheduler:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        for beginning in self._beginning.values():
+            beginning.cancel()
+        if self._beginning:
+            await asyncio.wait(self._beginning.values())
         await self._clearing.close()
         await self.runner.close()
 
@@ -86,7 +93,7 @@ class TaskScheduler:
         while True:
             sleep_s = RETRY_S
             try:
-                await self.sweep()
+                await self.sweep(wait=False)
                 now = self._clock.now_ms()
                 due = await self._store.tasks.next_due(now)
                 sleep_s = LONGEST_SLEEP_S if due is None else min(LONGEST_SLEEP_S, max(0.0, (due - now) / 1000))
@@ -99,14 +106,30 @@ class TaskScheduler:
                     await self._wake.wait()
             self._wake.clear()
 
-    async def sweep(self) -> None:
-        """Begins what is due."""
+    async def sweep(self, *, wait: bool = True) -> None:
+        """Begins what is due. ``wait``: returns when it has begun."""
         if self._set_back:
             self._set_back = False
             await self._plan_anew()
         now = self._clock.now_ms()
+        for project_id in await self._store.tasks.due_projects(now):
+            if project_id not in self._beginning:
+                beginning = asyncio.create_task(self._begin_due(project_id, now), name="due tasks of a project")
+                self._beginning[project_id] = beginning
+                beginning.add_done_callback(partial(self._begun, project_id))
+        if wait and self._beginning:
+            await asyncio.wait(self._beginning.values())
+
+    def _begun(self, project_id: str, done: "asyncio.Task[None]") -> None:
+        del self._beginning[project_id]
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.warning("tasks could not be begun; retrying", error=str(error))
+
+    async def _begin_due(self, project_id: str, now: int) -> None:
+        """Begins what is due in a project; others do not wait for the choice of its devices."""
+        TENANT.set(project_id)
         after = (0, "")
-        while found := await self._store.tasks.list_due(now, after, TASKS_PER_READ):
+        while found := await self._store.tasks.list_due(project_id, now, after, TASKS_PER_READ):
             after = (found[-1].due_at, found[-1].id)
             for task in found:
                 if self._broken_s.get(task.id, 0.0) > self._clock.monotonic_s():
@@ -221,7 +244,7 @@ class TaskScheduler:
         """Plans all tasks from now on, which a clock that was ahead has moved too far."""
         now = self._clock.now_ms()
         after = (now, "")
-        while found := await self._store.tasks.list_due(limits.INSTANT_MS, after, TASKS_PER_READ):
+        while found := await self._store.tasks.list_due(None, limits.INSTANT_MS, after, TASKS_PER_READ):
             after = (found[-1].due_at, found[-1].id)
             for task in found:
                 due_at = PlannedInstants(task.schedule).after(now)

@@ -108,9 +108,13 @@ class SqlTaskRuns:
         rows = await self._access.all(_NEWEST_OF, (to_json(list(task_ids)),))
         return {run.task_id: run for run in map(RUNS.load, rows)}
 
-    async def list_open(self) -> list[OpenRun]:
-        sql = "SELECT number, id, project_id FROM task_runs WHERE end_time = 0 ORDER BY number"
-        return [OpenRun(*row) for row in await self._access.all(sql)]
+    async def open_projects(self) -> list[str]:
+        sql = "SELECT DISTINCT project_id FROM task_runs WHERE end_time = 0"
+        return [project_id for (project_id,) in await self._access.all(sql)]
+
+    async def list_open(self, project_id: str) -> list[OpenRun]:
+        sql = "SELECT number, id, project_id FROM task_runs WHERE project_id = ? AND end_time = 0 ORDER BY number"
+        return [OpenRun(*row) for row in await self._access.all(sql, (project_id,))]
 
     async def next_part(self, run_number: int) -> RunPart | None:
         sql = "SELECT position, device_ids FROM task_run_parts WHERE run_number = ? ORDER BY position LIMIT 1"

@@ -27,7 +27,8 @@ from thingstead.storage.sql.tables.paging import Order, read_page
 _JSON = ("schedule", "device_ids", "selection", "action")
 TASKS = Layout("tasks", Task, json=_JSON, counted=("due_at", "run_count"), kind="task")
 _CHANGED = ("name", "descr", "enabled", "schedule", "device_ids", "selection", "action", "missed", "missed_within_ms")
-_DUE = f"{TASKS.select} WHERE due_at > 0 AND due_at <= ? AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?"
+_DUE = "due_at > 0 AND due_at <= ?"
+_NEXT_DUE = f"{_DUE} AND (due_at, id) > (?, ?) ORDER BY due_at, id LIMIT ?"
 _AS_READ = "FROM tasks WHERE id = ? AND due_at = ? AND version = ? AND enabled = 1"
 
 
@@ -91,8 +92,17 @@ class SqlTasks:
 
         await self._access.write(run)
 
-    async def list_due(self, until: int, after: tuple[int, str], limit: int) -> list[Task]:
-        rows = await self._access.read(lambda connection: connection.execute(_DUE, (until, *after, limit)).fetchall())
+    async def due_projects(self, until: int) -> list[str]:
+        sql = f"SELECT DISTINCT project_id FROM tasks WHERE {_DUE}"  # noqa: S608 - words of this module
+        return [project_id for (project_id,) in await self._access.all(sql, (until,))]
+
+    async def list_due(self, project_id: str | None, until: int, after: tuple[int, str], limit: int) -> list[Task]:
+        parameters: tuple[Any, ...] = (until, *after, limit)
+        where = _NEXT_DUE
+        if project_id is not None:
+            where, parameters = f"project_id = ? AND {where}", (project_id, *parameters)
+        sql = f"{TASKS.select} WHERE {where}"
+        rows = await self._access.read(lambda connection: connection.execute(sql, parameters).fetchall())
         return [TASKS.load(row) for row in rows]
 
     async def next_due(self, after: int) -> int | None:
