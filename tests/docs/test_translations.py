@@ -16,12 +16,14 @@ TRANSLATED = {
     "device-http.md",
     "device.md",
     "forwarding.md",
+    "functions.md",
     "install.md",
+    "message-rules.md",
     "modbus.md",
-    "processing.md",
     "operating.md",
-    "tasks.md",
     "ota.md",
+    "processing.md",
+    "tasks.md",
 }
 
 BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
