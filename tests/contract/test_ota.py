@@ -37,7 +37,7 @@ def upgrade(device_id: str, rollout_id: str = "r1", **more: Any) -> OtaUpgrade:
 
 
 async def put_file(store: Store, file: OtaFile = FILE) -> None:
-    await store.ota_versions.begin_file("ours", file.version_id, file)
+    await store.ota_versions.begin_file("ours", file.version_id, file, MOST)
     await store.ota_versions.add_pieces(file.id, 0, [b"abc", b"de"], MOST)
     await store.ota_versions.finish_file(file)
 
@@ -89,13 +89,14 @@ async def test_lists_of_versions_are_narrowed(fleet: Store) -> None:
 
 async def test_a_version_has_one_file_within_the_quota_of_its_project(fleet: Store) -> None:
     versions = fleet.ota_versions
-    await versions.begin_file("ours", "v1", replace(FILE, id="f2"))
+    await versions.begin_file("ours", "v1", replace(FILE, id="f2"), MOST)
     await versions.add_pieces("f2", 0, [b"x" * 60], 100)
     assert await versions.stored_bytes("ours") == 60
-    with pytest.raises(Conflict):
-        await versions.add_pieces("f2", 1, [b"x" * 41], 100)
+    for refused in (versions.add_pieces("f2", 1, [b"x" * 41], 100), versions.begin_file("ours", "v1", FILE, 60)):
+        with pytest.raises(Conflict):
+            await refused
     await put_file(fleet)
-    for refused in (versions.finish_file(replace(FILE, id="f2")), versions.begin_file("ours", "v1", FILE)):
+    for refused in (versions.finish_file(replace(FILE, id="f2")), versions.begin_file("ours", "v1", FILE, MOST)):
         with pytest.raises(Conflict):
             await refused
     assert await versions.remove_pieces(["f2"], 10) is False  # it is being uploaded

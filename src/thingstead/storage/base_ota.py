@@ -55,8 +55,9 @@ class OtaVersionStore(Protocol):
 
     # Files
 
-    async def begin_file(self, project_id: str, version_id: str, file: OtaFile) -> None:
-        """Begins an upload. Raises Conflict if the version has a file."""
+    async def begin_file(self, project_id: str, version_id: str, file: OtaFile, most_bytes: int) -> None:
+        """Begins an upload. Raises Conflict if the version has a file, or the files of the project are ``most_bytes``
+        already."""
         ...
 
     async def add_pieces(self, file_id: str, position: int, pieces: Sequence[bytes], most_bytes: int) -> None:

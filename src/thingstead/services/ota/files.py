@@ -93,7 +93,7 @@ class OtaFiles:
         )  # fmt: skip
         self._uploading[file.id] = project_id
         try:
-            await self._store.begin_file(project_id, version_id, file)
+            await self._store.begin_file(project_id, version_id, file, self._settings.project_max_bytes)
             written = await self._write(file, pieces, sha256)
             await self._store.finish_file(written)
         except BaseException:

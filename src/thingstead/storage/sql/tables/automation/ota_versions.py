@@ -32,11 +32,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM {_FROM}"  # noqa: S608 - words of this module
 _OFFERED = f"{_SELECT} WHERE v.project_id = ? AND v.enabled = 1 AND f.id IS NOT NULL ORDER BY v.create_time, v.id"
 _OPEN = "SELECT count(*) FROM ota_rollouts WHERE version_id = ? AND end_time = 0"
 _STORED = "SELECT coalesce(sum(size_bytes), 0) FROM ota_files WHERE project_id = ?"
-_LEFT_OVER = """
-SELECT id FROM ota_files
-WHERE version_id IS NULL OR (complete = 0 AND id NOT IN (SELECT value FROM json_each(?)))
-ORDER BY id LIMIT 1
-"""
+_IS_LEFT_OVER = "(version_id IS NULL OR complete = 0) AND id NOT IN (SELECT value FROM json_each(?))"
+_LEFT_OVER = f"SELECT id FROM ota_files WHERE {_IS_LEFT_OVER} ORDER BY id LIMIT 1"  # noqa: S608 - words of this module
+_DROP_EMPTY = (
+    f"DELETE FROM ota_files WHERE {_IS_LEFT_OVER}"  # noqa: S608 - words of this module
+    " AND NOT EXISTS (SELECT 1 FROM ota_pieces WHERE file_id = ota_files.id)"
+)
 _BEGIN = "INSERT INTO ota_files (id, project_id, version_id, name, size_bytes, sha256, md5, complete, upload_time)"
 _DROP = """
 DELETE FROM ota_pieces WHERE file_id = ?1 AND position IN
@@ -105,9 +106,11 @@ class SqlOtaVersions:
 
     # Files
 
-    async def begin_file(self, project_id: str, version_id: str, file: OtaFile) -> None:
+    async def begin_file(self, project_id: str, version_id: str, file: OtaFile, most_bytes: int) -> None:
         def run(connection: Connection) -> None:
             _require_room(connection, project_id, version_id)
+            if connection.execute(_STORED, (project_id,)).fetchone()[0] >= most_bytes:
+                raise Conflict("ota_files_full", maximum=most_bytes)
             row = (file.id, project_id, version_id, file.name, 0, "", "", 0, file.upload_time)
             connection.execute(f"{_BEGIN} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
 
@@ -171,16 +174,16 @@ class SqlOtaVersions:
             return False
 
         def run(connection: Connection) -> bool:
+            connection.execute(_DROP_EMPTY, (kept,))
             row = connection.execute(_LEFT_OVER, (kept,)).fetchone()
             if row is None:
                 return False
             removed = connection.execute(_DROP, (row[0], most)).rowcount
-            connection.execute(
-                "UPDATE ota_files SET size_bytes = max(0, size_bytes - ?) WHERE id = ?",
-                (removed * PIECE_BYTES, row[0]),
-            )
             if removed < most:
                 connection.execute("DELETE FROM ota_files WHERE id = ?", row)
+            else:
+                sql = "UPDATE ota_files SET size_bytes = max(0, size_bytes - ?) WHERE id = ?"
+                connection.execute(sql, (removed * PIECE_BYTES, row[0]))
             return True
 
         return await self._access.write(run)
