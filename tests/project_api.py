@@ -19,6 +19,10 @@ class ProjectApi:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes its connections."""
         self._client.close()
 
     def log_in_with(self, token: str) -> None:
