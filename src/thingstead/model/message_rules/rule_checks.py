@@ -47,6 +47,8 @@ def _check_kind(form: MessageRuleForm, action: Action, where: str, problems: Pro
     if action.function is None:
         if before:
             problems.add(where, "only_functions")
+        elif action.ota_check is not None and form.on != "event":
+            problems.add(f"{where}.ota_check", "goes_with_event")
         for name in ("result", "identifier"):
             if getattr(action, name):
                 problems.add(f"{where}.{name}", "goes_with_function")
