@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.paths.rules import add_rule, outcomes, push
 from tests.project_api import Certificate, ProjectApi
 from tests.running import Running, eventually
 from tests.server_process import ServerProcess, StartServer
@@ -60,3 +61,23 @@ def test_a_restarted_server_takes_the_device_again(
         sock.sendall(b"x")
         logs = f"/device/{certificate.device_id}/data_logs"
         eventually(lambda: [item["payload"] for item in api.call("GET", logs)["items"]] == ["x"])
+
+
+def test_a_function_makes_bytes_of_a_push_and_attributes_of_bytes(running: Running, certificate: Certificate) -> None:
+    """A Modbus module behind a serial server: a push becomes a request, its answer attributes."""
+    ask = "Cloud.ModbusRTU.setUnitId(2); return {type: 'hex', msg: Cloud.ModbusRTU.writeSingleRegister(a.at, a.value)}"
+    read = "return Cloud.validateCrc16Modbus(data) ? {level: data.readUInt16BE(3), unit: data[0]} : null"
+    devices = [certificate.device_id]
+    add_rule(running, {"function": f"module.exports = (a) => {{ {ask} }}"}, on="before_push", devices=devices)
+    rule_id = add_rule(
+        running, {"function": f"module.exports = (name, data) => {{ {read} }}"}, on="data", devices=devices
+    )
+    with registered(running.server, certificate) as sock:
+        eventually(lambda: running.api.call("GET", f"/device/{certificate.device_id}")["online"])
+        push(running, {"at": 1, "value": 25}, certificate.device_id)
+        assert sock.recv(100) == bytes.fromhex("02060001001919f3")
+        sock.sendall(bytes.fromhex("0103020019798e"))
+        stored = {"at": 1, "value": 25, "level": 25, "unit": 1}
+        eventually(lambda: running.api.attributes(certificate.device_id) == stored)
+        sock.sendall(bytes.fromhex("01030200ff0000"))  # a wrong CRC: nothing
+        eventually(lambda: outcomes(running.api, rule_id) == {"acted": 1, "empty": 1})

@@ -236,3 +236,19 @@ def test_no_rule_acts_on_a_server_whose_rules_are_off(running: Running, start_se
             eventually(lambda: api.attributes(running.device_id) == {"t": 2, "seen": True})
         assert outcomes(api, rule_id)["acted"] == 1
     assert server.stop() == 0
+
+
+def test_what_a_function_returns_is_checked_and_what_is_refused_is_in_the_log(running: Running) -> None:
+    definition = {"attributes": [{"identifier": "t", "data_type": "number", "data_options": {"max": 100}}]}
+    type_id = running.api.call("POST", "/device_type", json={"name": "Thermometer", "functions": definition})["id"]
+    device = running.api.create_device(type=type_id)
+    body = "const n = Cloud.getCurrentAttributes().n || 0; return a.t > 50 ? {t: 500} : {t: a.t * 10, n: n + 1}"
+    rule_id = add_rule(running, {"function": function(body, "a")}, on="before_report", devices=[device.device_id])
+    with Running(running.server, running.credentials, running.api, device).device() as connected:
+        for t in (5, 20, 60, 7):
+            connected.report({"t": t})
+    assert running.api.series(device.device_id, "t") == [70, 60, 50]  # 60 as it came, 200 not at all
+    assert running.api.series(device.device_id, "n") == [3, 2, 1]
+    refused = running.api.call("GET", f"/device/{device.device_id}/rejected_logs")["items"]
+    assert [(each["topic"], each["errors"][0]["code"]) for each in refused] == [("attributes", "above_maximum")] * 2
+    assert outcomes(running.api, rule_id) == {"acted": 3, "refused": 1}
