@@ -166,6 +166,11 @@ async def test_connections_that_the_server_ended_are_made_again(database: Postgr
     assert kept(url) == [1, 2]
 
 
+async def test_a_fleet_that_comes_back_at_once_is_read_in_turn(database: PostgresDatabase) -> None:
+    reads = (database.read_now(lambda reader: reader.execute("SELECT 1").fetchone()) for _ in range(3_000))
+    assert set(await asyncio.gather(*reads)) == {(1,)}
+
+
 @pytest.mark.parametrize("after", [True, False])
 async def test_the_outcome_of_a_commit_is_known_although_its_answer_was_lost(proxy: BreakingProxy, after: bool) -> None:
     database = PostgresDatabase(proxy.url, stream=7)
