@@ -215,3 +215,17 @@ async def test_calls_are_counted_by_how_they_ended(pool: FunctionPool) -> None:
 async def test_a_text_that_is_too_long_is_refused(pool: FunctionPool) -> None:
     result: Any = await pool.check(GOOD + " " * 65_536)
     assert (result.reason, result.detail) == ("function_error", "the function is longer than 65536 characters")
+
+
+@pytest.mark.parametrize("length", [8_000, 9_000, 60_000])
+async def test_a_long_result_arrives_whole(run: Run, pool: FunctionPool, length: int) -> None:
+    result = await run(f"return {{text: 'x'.repeat({length})}}")
+    assert (result.reason, result.value) == ("", {"text": "x" * length})
+    assert pool.starts == 1
+
+
+async def test_a_long_error_while_loading_arrives_whole(pool: FunctionPool) -> None:
+    result = await pool.check("throw new Error('\\u0001'.repeat(10000))")
+    assert result.reason == "function_error"
+    assert result.detail.startswith("Error: \x01\x01")
+    assert pool.starts == 1

@@ -116,6 +116,8 @@
     while ((found = call(LINE, stack)) !== null) if (+found[1] > ABOVE) return " (line " + (found[1] - ABOVE) + ")";
     return "";
   }
+  // The engine keeps long texts in the pieces of which they were put together; what calls it reads whole ones alone.
+  var flat = Function.prototype.call.bind(String.prototype.slice);
   function refused(error) {
     var detail;
     try {
@@ -123,7 +125,7 @@
     } catch (_) {
       detail = "Error";
     }
-    return "!" + stringify(text(detail).slice(0, DETAIL_LENGTH));
+    return flat("!" + stringify(text(detail).slice(0, DETAIL_LENGTH)), 0);
   }
   function answered(result) {
     if (result !== null && (typeof result === "object" || typeof result === "function") && typeof result.then === "function") {
@@ -158,7 +160,7 @@
     } catch (error) {
       outcome = refused(error);
     }
-    return outcome;
+    return flat(outcome, 0);
   };
   globalThis.__lines = function () {
     var some = lines, more = dropped;
