@@ -24,6 +24,7 @@ from thingstead.model.forwarding.target import (
 )
 from thingstead.storage.base import Store
 from thingstead.storage.commit import settled
+from thingstead.storage.sql.tables.automation import forwarding as forwarding_table
 
 PUMP = ForwardDevice("d1", "pump", "key-1", "t1")
 CONFIG = TargetConfig(url=UrlConfig(url="https://erp.example.com/in", secret="s", headers={"X-A": "b"}))
@@ -132,3 +133,13 @@ async def test_dead_letters_are_put_back_oldest_first_or_removed(store: Store) -
     assert await forwarding.count_dead("f2") == 1
     empty, _ = await forwarding.replay(wanted, None, 12, NOW, 10)
     assert (len(empty), await forwarding.last_seq()) == (0, 11)
+
+
+async def test_dead_letters_are_bounded_in_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forwarding_table, "DEAD_LETTERS_BYTES", 5_000)
+    await store.forwarding.create(target("f1"))
+    large = [letter("f1", "x" * 900) for _ in range(5)]
+    await store.forwarding.save([], [letter("f1", "first"), *large, letter("f1", "last")], [])
+    found, total = await store.forwarding.list_dead("ours", "f1", Page())
+    assert 2 <= total < 6
+    assert found[-1].message.id == "last"

@@ -116,7 +116,10 @@ def build_platform(
     message_rules = MessageRuleService(store, bus, clock, runner, outcomes, functions, outbox)
     log_ins = LogIns(clock, account, config.http)
     presence = PresenceService(store, bus, clock, logs, NODE, log_ins, evaluations.forwards)
-    forwarder = Forwarder(store, clock, evaluations.forwards, config.forwarding, config.notify)
+    retention = RetentionService(store, clock, config.storage)
+    forwarder = Forwarder(
+        store, clock, evaluations.forwards, config.forwarding, config.notify, retention.trusted_clock.now_ms
+    )
     tokens = TokenService(store, clock, passwords, account, log_ins)
     return Platform(
         projects=ProjectService(store, bus, clock, passwords),
@@ -132,7 +135,7 @@ def build_platform(
         history=HistoryService(store, bus),
         aggregates=AggregateService(store, clock),
         csv_export=CsvExport(store),
-        retention=RetentionService(store, clock, config.storage),
+        retention=retention,
         history_import=HistoryImportService(store, clock),
         ingest=ingest,
         functions=functions,

@@ -114,6 +114,7 @@ class House:
         await self.platform.control.close()
         await self.platform.ingest.close()
         await self.platform.alarms.engine.close()
+        await self.platform.forwarding.forwarder.close()
         await self.platform.notify.dispatcher.close()
         await self.platform.functions.close()
         await self.bus.close()

@@ -1,7 +1,7 @@
 """A platform with one project, some devices, and a receiver that targets send to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from thingstead.model.forwarding.target_form import ForwardTargetForm
 from thingstead.server.platforms import build_platform, close_services
 from thingstead.services.forwarding.runner import TargetRunner
 from thingstead.services.ingest.device_context import DeviceContext
-from thingstead.storage.base import Store
 from thingstead.storage.commit import settled
+from thingstead.storage.sqlite.store import SqliteStore
 
 TIMEOUT_S = 20
 SETTINGS = ForwardingSettings(timeout_s=1, wait_max_s=0.1)
@@ -29,7 +29,7 @@ SETTINGS = ForwardingSettings(timeout_s=1, wait_max_s=0.1)
 class Plant:
     """What tests do with a platform."""
 
-    def __init__(self, store: Store, settings: ForwardingSettings) -> None:
+    def __init__(self, store: SqliteStore, settings: ForwardingSettings) -> None:
         self.store = store
         self.clock = SystemClock()
         self.platform = build_platform(store, LocalBus(), self.clock, Config(forwarding=settings))
@@ -78,6 +78,13 @@ async def until(condition: Any) -> None:
     """Returns when a condition holds."""
     async with asyncio.timeout(TIMEOUT_S):
         while not condition():  # noqa: ASYNC110 - of several parts
+            await asyncio.sleep(0.01)
+
+
+async def until_async(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when a condition holds."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not await condition():  # noqa: ASYNC110 - of several parts
             await asyncio.sleep(0.01)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.services.forwarding.plant import Plant, numbers, open_plant, until
+from tests.services.forwarding.plant import Plant, numbers, open_plant, until, until_async
 from tests.services.receivers import HttpReceiver, Received, reply
+from tests.stores import connection_to
 from thingstead.config import ForwardingSettings
 from thingstead.model.device import Page
+from thingstead.model.forwarding.target import ForwardTarget
 from thingstead.model.forwarding.target_form import ForwardTargetPatch
 from thingstead.model.report import EventRecord, Report
 from thingstead.storage.commit import settled
@@ -249,3 +251,47 @@ async def test_a_message_that_cannot_be_encoded_is_left_out_and_harms_no_report(
 
 def broken_event() -> EventRecord:
     return EventRecord(id="e1", device_id="d1", method="m", params={"text": "\ud800"}, ts=1)
+
+
+async def test_messages_that_are_too_old_are_given_up_unless_the_clock_jumped(tmp_path: Path) -> None:
+    async with open_plant(tmp_path) as plant:
+        target = await plant.add_target("http://127.0.0.1:9/nobody")
+        await plant.report(1, 2)
+        await until(lambda: plant.runner(target).state == "backing_off")
+        with connection_to(plant.store) as connection:
+            connection.execute("UPDATE forward_segments SET created_at = 1")
+        plant.forwarder._trusted_now_ms = believed_long_ago
+        await plant.forwarder.shed()
+        assert plant.runner(target).items == 2
+        plant.forwarder._trusted_now_ms = plant.platform.retention.trusted_clock.now_ms
+        await until_async(lambda: all_given_up(plant, target))
+
+
+async def believed_long_ago() -> int:
+    return 1
+
+
+async def all_given_up(plant: Plant, target: ForwardTarget) -> bool:
+    await plant.forwarder.shed()
+    return plant.runner(target).progress.dropped == 2
+
+
+async def test_a_target_that_is_removed_while_it_is_changed_is_gone(tmp_path: Path) -> None:
+    async with open_plant(tmp_path) as plant, HttpReceiver() as receiver:
+        target = await plant.add_target(receiver.url)
+        await asyncio.gather(
+            update(plant, target.id, {"name": "other"}),
+            plant.forwarding.delete("ours", target.id),
+            return_exceptions=True,
+        )
+        assert plant.forwarder.runners == {}
+        await plant.report(1)
+        assert await plant.store.forwarding.last_seq() == 0
+
+
+async def test_a_long_answer_is_not_read_to_its_end(tmp_path: Path) -> None:
+    async with open_plant(tmp_path) as plant, HttpReceiver() as receiver:
+        receiver.answers = [reply(200, b"x" * 10_000_000)]
+        target = await plant.add_target(receiver.url)
+        await plant.report(1)
+        await until(lambda: plant.runner(target).progress.sent == 1)

@@ -22,6 +22,7 @@ LANES = 4  # of a target; the messages of a device are in one of them, in order
 BATCH_ITEMS = 500
 BATCH_BYTES = 1_048_576  # of the stored messages of one batch; a single message may be larger
 DEAD_LETTERS_COUNT = 10_000  # of a target; one more drops the oldest
+DEAD_LETTERS_BYTES = 67_108_864  # of a target, as stored; more drop the oldest
 ANSWER_BYTES = 1_024  # of the answer of a target, kept with a dead letter
 REPLAY_COUNT = 1_000  # dead letters, in one call
 

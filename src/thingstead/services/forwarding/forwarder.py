@@ -1,14 +1,15 @@
 """All targets at work: started with the server, kept in step with what people change; their progress is saved."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
 
 from thingstead.clock import Clock
 from thingstead.config import ForwardingSettings, NotifySettings
-from thingstead.errors import ThingsteadError
+from thingstead.errors import NotFound, ThingsteadError
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.forwarding.segment import Segment
 from thingstead.model.forwarding.target import ForwardTarget, Progress
@@ -37,7 +38,13 @@ class Forwarder:
     """Runs the targets of all projects."""
 
     def __init__(
-        self, store: Store, clock: Clock, tap: ForwardTap, settings: ForwardingSettings, notify: NotifySettings
+        self,
+        store: Store,
+        clock: Clock,
+        tap: ForwardTap,
+        settings: ForwardingSettings,
+        notify: NotifySettings,
+        trusted_now_ms: Callable[[], Awaitable[int]],
     ) -> None:
         self.runners: dict[str, TargetRunner] = {}
         self.tap = tap
@@ -47,6 +54,7 @@ class Forwarder:
         self._clock = clock
         self._settings = settings
         self._notify = notify
+        self._trusted_now_ms = trusted_now_ms
         self._tenants = 1
         self._http = HttpSender(timeout_s=settings.timeout_s, private_addresses=False)
         self._recent = RecentSegments()
@@ -58,7 +66,7 @@ class Forwarder:
         self._closing = asyncio.Event()
         self._dropped_at = 0  # ms
         self._shedding = Repeating("old messages of forward targets", self.shed, SHED_INTERVAL_S)
-        self._order = asyncio.Lock()  # of changes
+        self._orders: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # of the changes of a project
         tap.on_committed = self._committed
         tap.on_cleared = self._cleared
         self._clearing: set[asyncio.Task[None]] = set()
@@ -97,9 +105,13 @@ class Forwarder:
 
     # Changes
 
-    async def put(self, target: ForwardTarget) -> None:
+    async def put(self, project_id: str, target_id: str) -> None:
         """Starts a target, or puts a change of it into effect."""
-        async with self._order:
+        async with self._orders[project_id]:
+            try:
+                target = await self._store.forwarding.get(project_id, target_id)
+            except NotFound:  # it was removed meanwhile
+                return
             before = self.runners.get(target.id)
             if before is None:
                 self._put(target, await self._store.forwarding.progress(target.id))
@@ -111,7 +123,7 @@ class Forwarder:
 
     async def drop(self, target: ForwardTarget) -> None:
         """Stops a target that was removed."""
-        async with self._order:
+        async with self._orders[target.project_id]:
             self.tap.drop(target)
             runner = self.runners.pop(target.id, None)
             if runner is not None:
@@ -194,7 +206,7 @@ class Forwarder:
         """Gives up messages that are too old or too many."""
         await self.look()
         for runner in list(self.runners.values()):
-            if runner.items and await runner.shed():
+            if runner.items and await runner.shed(self._trusted_now_ms):
                 self._dropped_at = self._clock.now_ms()
 
     def warnings(self) -> list[HealthWarning]:

@@ -1,7 +1,7 @@
 """Sends the messages of one target: its lanes, its session, back-off, dead letters and what it gives up."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -321,43 +321,50 @@ class TargetRunner:
 
     # What is given up
 
-    async def shed(self) -> int:
+    async def shed(self, trusted_now_ms: Callable[[], Awaitable[int]]) -> int:
         """Gives up messages that are too old, and the oldest ones of the fullest lane while too many bytes wait.
-        Returns their number."""
+        Returns their number.
+
+        Args:
+            trusted_now_ms: the instant that a jump of the clock ahead does not change.
+        """
         if not self.counted:
             return 0
         dropped = 0
         for lane in sorted(self.lanes, key=lambda lane: -lane.size_bytes):
             if lane.items and not lane.turn.locked():
                 async with lane.turn:
-                    dropped += await self._shed(lane)
+                    dropped += await self._shed(lane, trusted_now_ms)
         if dropped:
             self.progress.dropped += dropped
             self._totals.dropped += dropped
-            self.progress.last_error = error_of(
-                TargetRefusal(reason("forward_dropped", count=dropped)), self._clock.now_ms()
-            )
+            why = TargetRefusal(reason("forward_dropped", count=dropped))
+            self.progress.last_error = error_of(why, self._clock.now_ms())
             self._note()
             log.warning("messages that waited too long were given up", target=self.target.id, messages=dropped)
         return dropped
 
-    async def _shed(self, lane: TargetLane) -> int:
-        oldest = self._clock.now_ms() - self._settings.age_max_s * 1000
-        dropped = 0
+    async def _shed(self, lane: TargetLane, trusted_now_ms: Callable[[], Awaitable[int]]) -> int:
+        age_ms = self._settings.age_max_s * 1000
+        oldest, trusted = self._clock.now_ms() - age_ms, False
+        dropped, limit = 0, 1
         while lane.items:
             headers = await self._store.forwarding.list_headers(
-                self.target.project_id, self.target.id, lane.cursor.seq - 1, HEADERS_PER_READ
+                self.target.project_id, self.target.id, lane.cursor.seq - 1, limit
             )
             for header in headers:
                 over = self.size_bytes > self._settings.target_max_bytes
+                if header.created_at < oldest and not over and not trusted:
+                    oldest, trusted = await trusted_now_ms() - age_ms, True
                 if header.seq > lane.newest or not (over or header.created_at < oldest):
                     return dropped
                 items, size_bytes = left_of(lane, header.seq, header.counts[self.target.id])
                 lane.cursor = LaneCursor(header.seq + 1)
                 lane.removed(items, size_bytes, self._clock.monotonic_s())
                 dropped += items
-            if len(headers) < HEADERS_PER_READ:
+            if len(headers) < limit:
                 break
+            limit = HEADERS_PER_READ
         return dropped
 
 

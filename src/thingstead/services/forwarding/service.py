@@ -60,7 +60,7 @@ class ForwardingService:
             raise Conflict("too_many_forward_targets", maximum=TARGETS_COUNT)
         target = self._target_of(project_id, ids.new_id(), form, config)
         await self._store.forwarding.create(target)
-        await self.forwarder.put(target)
+        await self.forwarder.put(project_id, target.id)
         return target, secret
 
     async def get(self, project_id: str, target_id: str) -> ForwardTarget:
@@ -89,7 +89,7 @@ class ForwardingService:
         target = self._target_of(project_id, target_id, form, config, before)
         await self._store.forwarding.replace(target, patch.version or None)
         stored = await self.get(project_id, target_id)
-        await self.forwarder.put(stored)
+        await self.forwarder.put(project_id, target_id)
         return stored, secret
 
     async def delete(self, project_id: str, target_id: str) -> None:

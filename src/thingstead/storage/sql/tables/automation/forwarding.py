@@ -11,6 +11,7 @@ from thingstead.model.audit.log import Edit
 from thingstead.model.device import Page
 from thingstead.model.forwarding.segment import Counts, Segment, SegmentHeader
 from thingstead.model.forwarding.target import (
+    DEAD_LETTERS_BYTES,
     DEAD_LETTERS_COUNT,
     DeadLetter,
     ForwardTarget,
@@ -180,6 +181,7 @@ class SqlForwarding:
                 connection.execute(_INSERT_DEAD, letter)
             for target_id in sorted({letter[0] for letter in letters}):
                 connection.execute(_TRIM_DEAD, (target_id, DEAD_LETTERS_COUNT))
+                _trim_dead_bytes(connection, target_id)
             return {
                 project_id
                 for project_id, end in done
@@ -245,6 +247,19 @@ def insert_segment(connection: Connection, segment: Segment) -> None:
     counts = to_json(segment.counts())
     row = (segment.seq, segment.project_id, segment.created_at, counts, segment.encoded())
     connection.execute(_INSERT_SEGMENT, row)
+
+
+def _trim_dead_bytes(connection: Connection, target_id: str) -> None:
+    sql = "SELECT coalesce(sum(length(body)), 0) FROM forward_dead WHERE target_id = ?"
+    over = int(connection.execute(sql, (target_id,)).fetchone()[0]) - DEAD_LETTERS_BYTES
+    while over > 0:
+        oldest = "SELECT seq, length(body) FROM forward_dead WHERE target_id = ? ORDER BY seq LIMIT 100"
+        last = 0
+        for seq, size_bytes in connection.execute(oldest, (target_id,)).fetchall():
+            last, over = seq, over - size_bytes
+            if over <= 0:
+                break
+        connection.execute("DELETE FROM forward_dead WHERE target_id = ? AND seq <= ?", (target_id, last))
 
 
 def _note(target: ForwardTarget, action: str, count: int) -> None:
