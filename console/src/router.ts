@@ -132,6 +132,31 @@ const inside: RouteRecordRaw[] = [
   },
   { path: "tasks", name: "tasks", component: () => import("@/pages/TasksPage.vue"), meta: { title: "tasks.title" } },
   { path: "tasks/:id", name: "task", component: () => import("@/pages/TaskPage.vue"), meta: { title: "tasks.title" } },
+  { path: "ota", name: "ota", component: () => import("@/pages/OtaPage.vue"), meta: { title: "ota.title" } },
+  {
+    path: "ota/rollouts/:id",
+    name: "ota-rollout",
+    component: () => import("@/pages/OtaRolloutPage.vue"),
+    meta: { title: "ota.title" },
+  },
+  {
+    path: "ota/:id",
+    name: "ota-version",
+    component: () => import("@/pages/OtaVersionPage.vue"),
+    meta: { title: "ota.title" },
+  },
+  {
+    path: "forwarding",
+    name: "forwarding",
+    component: () => import("@/pages/ForwardingPage.vue"),
+    meta: { title: "forwarding.title" },
+  },
+  {
+    path: "forwarding/:id",
+    name: "forward-target",
+    component: () => import("@/pages/ForwardTargetPage.vue"),
+    meta: { title: "forwarding.title" },
+  },
   {
     path: "notify",
     name: "notify",

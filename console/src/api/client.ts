@@ -15,7 +15,7 @@ export interface CallOptions {
   file?: boolean
 }
 
-interface Answer {
+export interface Answer {
   result?: boolean
   info?: unknown
   errcode?: number
@@ -45,11 +45,11 @@ export function queryString(query: Query): string {
   return text && `?${text}`
 }
 
-function refusal(answer: Answer, response: Response): ApiError {
-  const wait = Number(response.headers.get("Retry-After") ?? NaN)
+export function refusalOf(answer: Answer, status: number, retryAfter: string | null): ApiError {
+  const wait = Number(retryAfter ?? NaN)
   return new ApiError(
-    answer.errcode ?? response.status,
-    answer.message ?? response.statusText,
+    answer.errcode ?? status,
+    answer.message ?? String(status),
     answer.errors ?? [],
     answer.code,
     answer.args,
@@ -94,7 +94,8 @@ export async function call<T>(method: string, path: string, options: CallOptions
     if (options.signal?.aborted) throw error
     throw new Unreachable(`${method} ${path}: ${response.status} without JSON`)
   }
-  if (!response.ok || answer.result !== true) throw refusal(answer, response)
+  if (!response.ok || answer.result !== true)
+    throw refusalOf(answer, response.status, response.headers.get("Retry-After"))
   return answer.info as T
 }
 

@@ -5,7 +5,9 @@ import {
   CalendarClock,
   Cpu,
   FolderTree,
+  Forward,
   Gauge,
+  HardDriveDownload,
   Megaphone,
   ScrollText,
   Settings,
@@ -45,6 +47,8 @@ export const blocks: readonly (readonly Entry[])[] = [
   [
     { to: "/message-rules", icon: Workflow, word: "messageRules.title", routes: ["message-rules", "message-rule"] },
     { to: "/tasks", icon: CalendarClock, word: "tasks.title", routes: ["tasks", "task"] },
+    { to: "/ota", icon: HardDriveDownload, word: "ota.title", routes: ["ota"] },
+    { to: "/forwarding", icon: Forward, word: "forwarding.title", routes: ["forwarding", "forward-target"] },
   ],
   [
     { to: "/apps", icon: AppWindow, word: "apps.title", routes: ["apps"], role: "admin" },

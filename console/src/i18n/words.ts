@@ -9,6 +9,7 @@ import type bulk from "@words/pages/bulk.json"
 import type chart from "@words/pages/chart.json"
 import type checks from "@words/pages/checks.json"
 import type commands from "@words/pages/commands.json"
+import type configs from "@words/pages/configs.json"
 import type connection from "@words/pages/connection.json"
 import type customers from "@words/pages/customers.json"
 import type debug from "@words/pages/debug.json"
@@ -16,11 +17,13 @@ import type device from "@words/pages/device.json"
 import type devices from "@words/pages/devices.json"
 import type events from "@words/pages/events.json"
 import type exports from "@words/pages/exports.json"
+import type forwarding from "@words/pages/forwarding.json"
 import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
 import type imports from "@words/pages/imports.json"
 import type messageRules from "@words/pages/messageRules.json"
 import type notify from "@words/pages/notify.json"
+import type ota from "@words/pages/ota.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
 import type people from "@words/pages/people.json"
@@ -80,6 +83,9 @@ interface Files {
   messageRules: typeof messageRules
   selection: typeof selection
   tasks: typeof tasks
+  ota: typeof ota
+  configs: typeof configs
+  forwarding: typeof forwarding
   views: typeof views
 }
 

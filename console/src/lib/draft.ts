@@ -41,8 +41,11 @@ function stored<T>(key: string): { base: string; value: T } | null {
   }
 }
 
-/** The draft of a form. `key` names what is edited, such as `device/d1/settings`. */
-export function useDraft<T>(key: string, initial: T): Draft<T> {
+/**
+ * The draft of a form. `key` names what is edited, such as `device/d1/settings`; what is not `storable`, since it has a
+ * secret, lasts as long as the page.
+ */
+export function useDraft<T>(key: string, initial: T, storable: (value: T) => boolean = () => true): Draft<T> {
   const name = `${PREFIX}${session.value?.project.id ?? ""}.${session.value?.admin.id ?? ""}.${key}`
   const kept = stored<T>(name)
   const taken = kept !== null && kept.base === canonical(initial)
@@ -56,7 +59,8 @@ export function useDraft<T>(key: string, initial: T): Draft<T> {
   function keep(): void {
     clearTimeout(timer)
     try {
-      if (dirty.value) sessionStorage.setItem(name, JSON.stringify({ base: base.value, value: value.value }))
+      if (dirty.value && storable(value.value))
+        sessionStorage.setItem(name, JSON.stringify({ base: base.value, value: value.value }))
       else sessionStorage.removeItem(name)
     } catch {
       // Storage is full or switched off: the draft lasts as long as the page.

@@ -20,12 +20,13 @@ export function useNewOrKnown<M extends object>(options: {
   read: () => Promise<M & Kept>
   send: (changes: Changes<M>) => Promise<unknown>
   create: (form: M) => Promise<void>
+  storable?: (form: M) => boolean
   done: (saved: boolean) => void
 }): Versioned<M> {
-  const { key, item, begin, fields, read, send, create, done } = options
+  const { key, item, begin, fields, read, send, create, storable, done } = options
   const known = item()
-  if (known) return useVersioned<M, M & Kept>({ key, item: () => item() ?? known, fields, read, send, done })
-  const draft = useDraft<M>(key, begin)
+  if (known) return useVersioned<M, M & Kept>({ key, item: () => item() ?? known, fields, read, send, storable, done })
+  const draft = useDraft<M>(key, begin, storable)
   if (draft.outdated) draft.value.value = { ...begin, ...draft.outdated.value }
   const save = useAction(async () => {
     await create(draft.value.value)

@@ -35,12 +35,14 @@ export function useVersioned<M extends object, T extends M & { version?: number 
   fields: readonly (keyof M & string)[]
   read: () => Promise<T>
   send: (changes: Changes<M>) => Promise<unknown>
+  /** Whether what is typed may be kept over a reload: not if it has a secret. */
+  storable?: (form: M) => boolean
   /** Called when it is saved, or when what is on the server is taken. */
   done: (saved: boolean) => void
 }): Versioned<M> {
   const { fields, item, read } = options
   const membersOf = (of: M): M => Object.fromEntries(fields.map((field) => [field, of[field]])) as M
-  const draft = useDraft<M>(options.key, membersOf(item()))
+  const draft = useDraft<M>(options.key, membersOf(item()), options.storable)
   /** The thing as it was when the draft began. */
   const base = shallowRef<T>(item())
   const theirs = shallowRef<T | null>(null)
