@@ -132,19 +132,6 @@ const inside: RouteRecordRaw[] = [
   },
   { path: "tasks", name: "tasks", component: () => import("@/pages/TasksPage.vue"), meta: { title: "tasks.title" } },
   { path: "tasks/:id", name: "task", component: () => import("@/pages/TaskPage.vue"), meta: { title: "tasks.title" } },
-  { path: "ota", name: "ota", component: () => import("@/pages/OtaPage.vue"), meta: { title: "ota.title" } },
-  {
-    path: "ota/rollouts/:id",
-    name: "ota-rollout",
-    component: () => import("@/pages/OtaRolloutPage.vue"),
-    meta: { title: "ota.title" },
-  },
-  {
-    path: "ota/:id",
-    name: "ota-version",
-    component: () => import("@/pages/OtaVersionPage.vue"),
-    meta: { title: "ota.title" },
-  },
   {
     path: "forwarding",
     name: "forwarding",

@@ -85,3 +85,22 @@ async def test_a_task_is_written_with_a_preview_and_run_at_once(visit: Visit) ->
     await page.get_by_role("button", name="Results").click()
     await page.wait_for_selector("dialog.drawer >> text=Silent")
     assert visit.faults == []
+
+
+async def test_a_forwarding_target_is_tried_saved_and_shows_its_secret_once(visit: Visit) -> None:
+    page = await visit.page(View("en"))
+    await visit.log_in(page, "/forwarding/new")
+    await page.get_by_label("Name", exact=True).fill("Desk")
+    await page.get_by_label("Address").fill("http://127.0.0.1:9/in")
+    await page.get_by_role("button", name="Send a test message").click()
+    await page.wait_for_selector("text=Not delivered")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    secret = (await page.locator("dialog .secret").inner_text()).split()[0]
+    await page.locator("dialog").get_by_role("button", name="Close").last.click()
+    report(visit.site.url, visit.site.devices["reporting"], {"temperature": 22})
+    await page.wait_for_selector("section[aria-labelledby=status] >> text=waits to try again")
+    await page.reload()
+    await page.wait_for_selector("text=Stored; empty leaves it as it is.")
+    assert secret not in await page.content()
+    assert await page.evaluate("secret => JSON.stringify({...sessionStorage}).includes(secret)", secret) is False
+    assert visit.faults == []

@@ -39,6 +39,8 @@ PAGES = (
     "/alarm-rules/new",
     "/message-rules",
     "/message-rules/new",
+    "/forwarding",
+    "/forwarding/new",
     "/notify",
     "/tasks",
     "/tasks/new",

@@ -23,7 +23,6 @@ import type health from "@words/pages/health.json"
 import type imports from "@words/pages/imports.json"
 import type messageRules from "@words/pages/messageRules.json"
 import type notify from "@words/pages/notify.json"
-import type ota from "@words/pages/ota.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
 import type people from "@words/pages/people.json"
@@ -83,7 +82,6 @@ interface Files {
   messageRules: typeof messageRules
   selection: typeof selection
   tasks: typeof tasks
-  ota: typeof ota
   configs: typeof configs
   forwarding: typeof forwarding
   views: typeof views
