@@ -1,6 +1,8 @@
 """Downloads of firmware: lengths, ranges, links."""
 
+import socket
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ota.fleet import FIRMWARE, Fleet, check, digests, exchange, fetch
-from tests.running import Running
+from tests.running import Running, eventually
 from thingstead.api.downloads import ByteSpan, span_of
 
 SIZE = len(FIRMWARE)
@@ -153,3 +155,49 @@ def test_the_links_are_answered_byte_for_byte_on_http_1_0(link: str) -> None:
     assert answer.status_line.endswith(b"200 OK")
     assert answer.body == FIRMWARE
     assert b"transfer-encoding" not in answer.headers
+
+
+def begun(link: str, count: int = 1) -> list[socket.socket]:
+    """Downloads that read nothing yet, into small buffers."""
+    parts = urlsplit(link)
+    opened = []
+    for _ in range(count):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        sock.settimeout(20)
+        sock.connect((parts.hostname, parts.port))
+        sock.sendall(f"GET {parts.path} HTTP/1.0\r\n\r\n".encode())
+        opened.append(sock)
+    return opened
+
+
+def test_a_download_that_breaks_off_is_none_that_was_in_vain(fleet: Fleet) -> None:
+    fleet.version("1.1", FIRMWARE * 2)
+    certificate = fleet.device()
+    with fleet.connected(certificate) as device:
+        device.report({"version": "1.0"})
+        for _ in range(3):
+            (sock,) = begun(check(device)["url"])
+            assert len(sock.recv(1_000)) > 0
+            sock.close()
+        eventually(lambda: fleet.upgrades(certificate.device_id)[0]["state"] == "downloading")
+        assert check(device)["upgrade"]
+    (upgrade,) = fleet.upgrades(certificate.device_id)
+    assert (upgrade["downloads"], upgrade["state"]) == (0, "downloading")
+
+
+def test_a_device_has_a_bounded_number_of_downloads_at_the_same_time(fleet: Fleet) -> None:
+    fleet.version("1.1", FIRMWARE * 3)
+    with fleet.connected(fleet.device()) as device:
+        device.report({"version": "1.0"})
+        link = check(device)["url"]
+    opened = begun(link, 8)
+    eventually(lambda: fetch(link).status_code == 503)
+    assert fetch(link).headers["retry-after"] == "5"
+    for sock in opened:
+        with sock:
+            received = b""
+            while piece := sock.recv(65_536):
+                received += piece
+            assert received.endswith(FIRMWARE * 3)
+    eventually(lambda: fetch(link, Range="bytes=0-0").status_code == 206)

@@ -79,7 +79,18 @@ class OtaDownloadPage:
             return HttpAnswer(status, b"", BINARY, tuple(headers), pieces=_nothing())
         if not downloads.admit(found):
             return TOO_MANY
-        return HttpAnswer(status, b"", BINARY, tuple(headers), pieces=downloads.pieces(found, *span))
+        return HttpAnswer(
+            status,
+            b"",
+            BINARY,
+            tuple(headers),
+            pieces=downloads.pieces(found, *span, scope.get("unsent_bytes", _all_sent)),
+        )
+
+
+def _all_sent() -> int:
+    """Bytes that the peer has not received, where the server cannot tell."""
+    return 0
 
 
 def _headers(scope: Scope) -> dict[bytes, bytes]:

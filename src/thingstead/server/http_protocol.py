@@ -19,6 +19,7 @@ from thingstead.broker.net.websocket import Registry
 from thingstead.mqtt.budget import Part
 from thingstead.server.http_context import HttpContext
 from thingstead.server.http_refusals import refusal, too_many_connections
+from thingstead.server.send_queue import DOWNLOADS, SendQueue
 from thingstead.server.whole_answers import WholeAnswers
 
 HEAD_LIMIT_BYTES = 65_536  # request line and headers of one request
@@ -82,6 +83,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _body_left: int | None = None  # bytes left of the present body; None: not computed yet, -1: unknown length
     _welcome = True  # False: the client behind a proxy has too many connections
     _websocket: asyncio.Protocol | None = None
+    _sending: SendQueue | None = None  # of a download
 
     # Called by the transport
 
@@ -96,6 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        if self._sending is not None:
+            self._sending.lost()
         self._keep(b"")
         self._unread.hold(0)
         self._context.idle.pop(self, None)
@@ -288,6 +292,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.scope = cycle.scope = {}  # type: ignore[typeddict-item]  # not used any more
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if cycle.scope["path"].startswith(DOWNLOADS):
+            self._sending = self._sending or SendQueue(self.transport)
+            cycle.scope["unsent_bytes"] = self._sending.unsent_bytes  # type: ignore[typeddict-unknown-key]  # ours
+        elif self._sending is not None:
+            self._sending.end()
+            self._sending = None
         cycle.transport = self._answers  # type: ignore[assignment]  # as much of a transport as an answer needs
         super()._start_asgi_task(cycle, app)
 

@@ -1,7 +1,8 @@
 """Downloads of devices: links, rate, progress."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import NamedTuple
 
 from thingstead.clock import Clock
@@ -21,6 +22,8 @@ from thingstead.storage.base import Store
 
 SENT_BYTES = 16_384  # in one write: others get their turn, and slow devices their time
 FLUSH_INTERVAL_S = 2.0  # between two notes of progress
+RECEIVING_S, RECEIVING_LOOK_S = 50.0, 0.05  # for the end of a file, after it was sent
+DOWNLOADS_OF_DEVICE_LIMIT = 8  # at the same time
 RECENT_VERSIONS = 1_000
 RECENT_DEVICES = 100_000  # whose parts of a file are added up
 WHOLE_SHARE = 0.9  # of a file, that is a download: a resumed one may have begun before the server
@@ -32,6 +35,14 @@ class FirmwareLink(NamedTuple):
     device_id: str
     version: OtaVersion
     file: OtaFile
+
+
+async def _received(unsent_bytes: Callable[[], int]) -> None:
+    """Returns when the device has received everything, or takes no more of it."""
+    for _ in range(round(RECEIVING_S / RECEIVING_LOOK_S)):
+        if not unsent_bytes():
+            return
+        await asyncio.sleep(RECEIVING_LOOK_S)
 
 
 class OtaDownloads:
@@ -50,6 +61,7 @@ class OtaDownloads:
         self._pacer = Pacer(settings.download_max_bytes_per_s)
         self._slots = Budget(settings.downloads_max)
         self._held: Counter[str] = Counter()  # slots by project
+        self._of_device: Counter[str] = Counter()  # and by device
         self._versions: Lru[str, OtaVersion] = Lru(RECENT_VERSIONS)
         self._served: dict[tuple[str, str], list[int]] = {}  # (device, version): bytes, downloads; not noted yet
         self._since: Lru[tuple[str, str], int] = Lru(RECENT_DEVICES)  # bytes since the last whole download
@@ -111,26 +123,34 @@ class OtaDownloads:
     def admit(self, found: FirmwareLink) -> bool:
         """Takes one of the downloads that may run at the same time, until its pieces end; False: there is none left for
         this project. The fewer are left, the fewer one project may have."""
-        project_id = found.version.project_id
-        if not self._slots.room(self._held[project_id], 1):
+        project_id, device_id = found.version.project_id, found.device_id
+        crowded = self._of_device[device_id] >= DOWNLOADS_OF_DEVICE_LIMIT
+        if crowded or not self._slots.room(self._held[project_id], 1):
             self.outcomes["refused"] += 1
             return False
         self._slots.moved(0, 1)
         self._held[project_id] += 1
+        self._of_device[device_id] += 1
         return True
 
     def release(self, found: FirmwareLink) -> None:
         """Gives back what :meth:`admit` took."""
-        project_id = found.version.project_id
         self._slots.moved(1, 0)
-        self._held[project_id] -= 1
-        if not self._held[project_id]:
-            del self._held[project_id]
+        for held, key in ((self._held, found.version.project_id), (self._of_device, found.device_id)):
+            held[key] -= 1
+            if not held[key]:
+                del held[key]
 
-    async def pieces(self, found: FirmwareLink, first: int, last: int) -> AsyncIterator[bytes]:
-        """The bytes from ``first`` to ``last``, at the rate of all downloads. The caller was admitted."""
+    async def pieces(
+        self, found: FirmwareLink, first: int, last: int, unsent_bytes: Callable[[], int]
+    ) -> AsyncIterator[bytes]:
+        """The bytes from ``first`` to ``last``, at the rate of all downloads. The caller was admitted.
+
+        Args:
+            unsent_bytes: how much of what was sent the device has not received yet.
+        """
         file, project_id = found.file, found.version.project_id
-        position, complete = first, False
+        position = first
         try:
             while position <= last:
                 size = min(SENT_BYTES, last + 1 - position)
@@ -143,8 +163,9 @@ class OtaDownloads:
                 yield piece
                 position += len(piece)
                 self._note(found, len(piece), 0)
-            complete = True
+            await _received(unsent_bytes)
         finally:
+            complete = position > last and not unsent_bytes()
             self.release(found)
             self.outcomes["complete" if complete else "partial"] += 1
             if complete and last == file.size_bytes - 1:
