@@ -14,7 +14,8 @@ from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.device import Device, Page
 from thingstead.model.device_type import AttributeDefinition, EventDefinition, Functions, Parameter
 from thingstead.model.messages import BusMessage, DeviceChanged, DeviceTypeChanged, EventReported, ReportsCommitted
-from thingstead.services.ingest.ingest import MAX_ATTRIBUTES_PER_REPORT, Outcome
+from thingstead.services.ingest.ingest import Outcome
+from thingstead.services.ingest.quick_reads import MAX_ATTRIBUTES_PER_REPORT
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.payloads import FUTURE_TOLERANCE_MS
 

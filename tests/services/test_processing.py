@@ -46,10 +46,18 @@ async def values(workshop: Workshop, device: Device) -> dict[str, Any]:
 async def test_a_report_is_processed_before_its_types_are_checked(
     workshop: Workshop, device: Device, link: DeviceContext
 ) -> None:
-    assert workshop.ingest.report_run(link, [b'{"t": 215}']) == (0, None)
-    assert await kept(workshop.ingest.report_attributes(link, b'{"t": 215}')) == []
-    assert await values(workshop, device) == {"t": 21.5}
+    assert await kept(workshop.ingest.report_attributes(link, b'{"t": 205}')) == []
+    assert await values(workshop, device) == {"t": 20.5}
     assert await kept(workshop.ingest.report_attributes(link, b'{"t": 2150}')) == [("t", "above_maximum")]
+
+
+async def test_reports_that_arrive_together_are_processed_until_one_is_refused(
+    workshop: Workshop, device: Device, link: DeviceContext
+) -> None:
+    run = [b'{"t": 205}', b'{"t": 215, "u": 10, "i": 4}', b'{"u": 1, "i": 0}', b'{"t": 1}']
+    count, commit = workshop.ingest.report_run(link, run)
+    assert (count, await kept(Outcome(commit, ()))) == (2, [])
+    assert await values(workshop, device) == {"t": 21.5, "u": 10, "i": 4, "power": 2.5}
 
 
 async def test_an_attribute_is_computed_with_the_current_values_of_others(

@@ -30,7 +30,7 @@ class _Computed(NamedTuple):
 class Processing:
     """The processing of a device type."""
 
-    __slots__ = ("_computed", "_converted", "_needs_current", "makes_objects")
+    __slots__ = ("_computed", "_converted")
 
     def __init__(self, attributes: Sequence[AttributeDefinition]) -> None:
         self._converted: dict[str, Callable[[Any], Any]] = {}
@@ -46,8 +46,6 @@ class Processing:
                 self._computed.append(_of_formula(attribute.identifier, wanted))
             elif wanted.point is not None:
                 self._computed.append(_of_point(attribute.identifier, wanted))
-        self._needs_current = any(len(each.reads) > 1 for each in self._computed)
-        self.makes_objects = any(each.attribute in self._converted for each in self._computed)
 
     @property
     def works(self) -> bool:

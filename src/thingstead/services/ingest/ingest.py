@@ -5,19 +5,18 @@ passes it with every payload; the result contains the commit to wait for before 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput, Unavailable
 from thingstead.model.ids import new_id
-from thingstead.model.limits import JSON_DEPTH
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.messages import EventReported, ReportsCommitted
 from thingstead.model.report import EventRecord, Report, Source
 from thingstead.model.values.checking import check_params, valid_identifier
-from thingstead.model.values.quick_checks import QuickCheck
 from thingstead.services.alarms.device import DeviceAlarms
 from thingstead.services.alarms.evaluations import AlarmEvaluations, check_ready
 from thingstead.services.functions.pool import FunctionPool
@@ -26,25 +25,22 @@ from thingstead.services.ingest.device_context import DeviceContext, DeviceConte
 from thingstead.services.ingest.function_calls import DeviceFunctions
 from thingstead.services.ingest.preprocessing import HELD_ALL_COUNT, HELD_ALL_MAX_BYTES, Preprocessing
 from thingstead.services.ingest.processed import processed
+from thingstead.services.ingest.quick_reads import MAX_ATTRIBUTES_PER_REPORT, read_quickly
 from thingstead.services.ingest.quotas import DailyQuota
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.message_counts import MessageCounts
 from thingstead.services.shared.payloads import (
-    DECODE_ERRORS,
     as_object,
     decode_any,
     decode_object,
     leave_out_of_range,
-    may_be_deep,
     out_of_range,
-    read_object,
     read_series,
 )
 from thingstead.services.triggers.triggers import Triggers
 from thingstead.storage.base import Commit, Store
 
-MAX_ATTRIBUTES_PER_REPORT = 1_000
 ROOM_TIMEOUT_S = 10.0  # how long a request waits while the store is congested
 
 
@@ -240,12 +236,12 @@ class IngestService:
         device_alarms = link.device_alarms
         if device_alarms.stale:
             check_ready(device_alarms)
-        compiled = link.definition.compiled
+        compiled, process = link.definition.compiled, None
         if compiled.processing is not None:
-            return 0, None
-        scalars = compiled.scalar_reports
+            process = partial(processed, self.history, link)
+        scalars = None if process is not None else compiled.scalar_reports
         read = None if scalars is None else scalars.read(payloads)
-        found, flat = (read, True) if read is not None else _read_quickly(payloads, compiled.quick_report_check)
+        found, flat = (read, True) if read is not None else read_quickly(payloads, compiled.quick_report_check, process)
         if not found or (self.quota is not None and not self._allows(link, payloads)):
             return 0, None
         number, now = link.device.number, self._now_ms()
@@ -371,28 +367,3 @@ class IngestService:
     async def close(self) -> None:
         """Ends background work."""
         await self.links.close()
-
-
-def _read_quickly(
-    payloads: Sequence[bytes], quick_check: Callable[[dict[str, Any]], QuickCheck]
-) -> tuple[list[dict[str, Any]], bool]:
-    """Parses and checks reports from the front, until one needs the full check.
-
-    Returns:
-        The attributes of the valid reports, and whether none of their values is an array or object.
-    """
-    together = b"".join(payloads)
-    brackets = together.count(b"{") + together.count(b"[")
-    shallow = brackets <= JSON_DEPTH
-    found: list[dict[str, Any]] = []
-    try:
-        for payload in payloads:
-            attributes = read_object(payload)
-            if (not shallow and may_be_deep(payload)) or len(attributes) > MAX_ATTRIBUTES_PER_REPORT:
-                break
-            if not quick_check(attributes)(attributes):
-                break
-            found.append(attributes)
-    except DECODE_ERRORS:  # handled individually by the caller
-        pass
-    return found, brackets == len(payloads) == len(found)  # one bracket per report: no nested values
