@@ -8,7 +8,7 @@ from tests.broker.conftest import TIMEOUT_S, V5, House, message, report
 from thingstead.errors import DeviceOffline
 from thingstead.model.device import Page
 from thingstead.model.device_type import Functions, StreamDefinition
-from thingstead.model.messages import DataReported
+from thingstead.model.messages import DataReported, DataSent
 from thingstead.mqtt.publish_packets import Puback, Publish
 from thingstead.mqtt.reasons import ReasonCode
 
@@ -40,6 +40,15 @@ async def test_data_goes_down_unchanged(house: House, qos: int) -> None:
     await house.platform.streams.send(house.project_id, device.id, "modbus", FRAME)
     packet = await peer.receive(Publish)
     assert (packet.topic, packet.payload, packet.qos) == ("data/modbus/set", FRAME, qos)
+
+
+async def test_data_that_is_of_use_now_alone_is_not_kept_for_later(house: House) -> None:
+    device = await house.device()
+    peer = await house.log_in(device)
+    await peer.subscribe("data/+/set", qos=1)
+    house.bus.publish(DataSent(house.project_id, device.id, "modbus", FRAME, transient=True))
+    packet = await peer.receive(Publish)
+    assert (packet.payload, packet.qos) == (FRAME, 0)
 
 
 async def test_data_that_breaks_its_format_is_refused_and_noted(house: House) -> None:

@@ -51,6 +51,15 @@ async def test_a_type_comes_back_as_it_was_given_also_after_a_restart(backend: B
     assert await (await backend.reopen()).device_types.get("ours", "type-1") == added
 
 
+async def test_types_with_tables_of_registers_are_found_in_all_projects(store: Store) -> None:
+    await store.device_types.create(device_type("type-1"))
+    await store.device_types.create(device_type("type-2", modbus=TABLES))
+    await store.device_types.create(device_type("type-3", "theirs", modbus=TABLES))
+    assert sorted(await store.device_types.with_modbus()) == [("ours", "type-2"), ("theirs", "type-3")]
+    await store.device_types.update("ours", "type-2", {"modbus": ModbusTables()})
+    assert await store.device_types.with_modbus() == [("theirs", "type-3")]
+
+
 async def test_a_type_key_is_unique_in_its_project_only(store: Store) -> None:
     await store.device_types.create(device_type("type-1", type_key="k"))
     await store.device_types.create(device_type("type-2", "theirs", type_key="k"))

@@ -178,7 +178,7 @@ async def test_a_connected_device_is_polled_at_its_interval(build: Build) -> Non
 
     plant.workshop.bus.publish(PresenceChanged(device.id, False, "s", None, "", 0))
     assert await plant.later(30_000) == []
-    assert plant.polls.devices == 0
+    assert len(plant.polls.devices) == 0
 
 
 async def test_one_request_is_under_way_and_the_next_one_goes_with_the_answer_or_the_end_of_its_time(
@@ -218,6 +218,29 @@ async def test_a_unit_that_does_not_answer_is_asked_less_often(build: Build) -> 
         pass
     await plant.report(link, answer(7))
     assert len(await plant.later(2_100)) == 1
+
+
+async def test_an_answer_that_is_late_is_not_taken_for_that_to_another_request(build: Build) -> None:
+    plant = build()
+    groups = [
+        RegisterGroup(
+            unit_id=1, function=3, address=address, count=1, interval_ms=INTERVAL_MS,
+            registers=(Register(attribute=f"a{address}", address=address),),
+        )
+        for address in (0, 5)
+    ]  # fmt: skip
+    device = await plant.add(
+        ModbusTables(streams=(StreamTable(identifier="port", timeout_ms=TIMEOUT_MS, groups=tuple(groups)),))
+    )
+    await plant.polls.start(run=False)
+    link = await plant.connect(device)
+    first: list[bytes] = []
+    while not first:
+        first = await plant.later(100)
+    asked = 0 if first[0] == request() else 5
+    assert await plant.later(TIMEOUT_MS + 900) == []  # the other one may be due, and waits
+    await plant.report(link, answer(7))
+    assert (await plant.values(device)).get(f"a{5 - asked}") is None
 
 
 async def test_a_changed_table_is_in_effect_for_connected_devices(build: Build) -> None:
@@ -299,7 +322,7 @@ async def test_polls_of_a_project_are_bounded_and_so_are_its_devices(build: Buil
     plant.workshop.bus.publish(DeviceTypeChanged("p1", type_id))
     for _ in range(3):
         await plant.connect(await plant.workshop.add_device(type_id=type_id))
-    assert (plant.polls.devices, plant.polls.over) == (2, 1)
+    assert (len(plant.polls.devices), plant.polls.devices.over) == (2, 1)
     assert 8 <= len(await plant.later(10_000)) <= 11
     assert plant.polls.left_out > 0
 

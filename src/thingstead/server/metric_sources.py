@@ -165,8 +165,8 @@ def _read_message_rules(metrics: Metrics, platform: Platform) -> None:
 def _read_modbus(metrics: Metrics, polls: ModbusPolls) -> None:
     frames = polls.streams.frames
     metrics.read("thingstead_modbus_frames_total", lambda: {(outcome,): n for outcome, n in frames.items()})
-    metrics.read("thingstead_modbus_devices_polled", lambda: polls.devices)
-    metrics.read("thingstead_modbus_devices_left_out_total", lambda: polls.over)
+    metrics.read("thingstead_modbus_devices_polled", lambda: len(polls.devices))
+    metrics.read("thingstead_modbus_devices_left_out_total", lambda: polls.devices.over)
     metrics.read("thingstead_modbus_polls_put_off_total", lambda: polls.left_out)
 
 

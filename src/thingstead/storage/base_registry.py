@@ -17,7 +17,6 @@ from thingstead.model.device import (
     Page,
 )
 from thingstead.model.device_type import DeviceType
-from thingstead.model.modbus.tables import ModbusTables
 from thingstead.model.project import Administrator, Application, Project
 
 
@@ -207,8 +206,8 @@ class DeviceTypeStore(Protocol):
         """``conn_type`` by id, for those of these types that the project has."""
         ...
 
-    async def with_modbus(self) -> list[tuple[str, ModbusTables]]:
-        """Types of all projects that have tables of Modbus registers, with these."""
+    async def with_modbus(self) -> list[tuple[str, str]]:
+        """Ids of the project and of the type, of all types that have tables of Modbus registers."""
         ...
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None: ...

@@ -13,20 +13,18 @@ import structlog
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.config.settings import ModbusSettings
-from thingstead.errors import FieldError, NotFound, ThingsteadError
+from thingstead.errors import FieldError, ThingsteadError
 from thingstead.modbus import requests
+from thingstead.modbus.frames import ReadRequest
 from thingstead.modbus.registers import Unwritable
-from thingstead.model.device import Device, DeviceFilter
 from thingstead.model.messages import (
     AttributesPushed,
     DataSent,
-    DeviceChanged,
-    DeviceTypeChanged,
-    PresenceChanged,
 )
-from thingstead.model.modbus.compiled import CompiledModbus, compiled_modbus, refused_write
+from thingstead.model.modbus.compiled import refused_write
 from thingstead.model.modbus.reading import SentRequest, UsedFrame
 from thingstead.refusals import reason
+from thingstead.services.modbus.polled import Key, PolledDevices
 from thingstead.services.modbus.state import WRITES_COUNT, GroupState, StreamState, WaitingWrite
 from thingstead.services.modbus.streams import ModbusStreams
 from thingstead.services.shared.device_logs import PARTS_REFUSED, DeviceLogService
@@ -44,8 +42,6 @@ TURNS_AT_ONCE = 500  # streams that have their turn before others of the event l
 LONGEST_SLEEP_S = 1.0
 RETRY_S = 1.0
 
-Key = tuple[str, str]  # device id, identifier of the stream
-
 
 class ModbusPolls:
     """Sends requests to connected devices. Not active until :meth:`start`.
@@ -54,7 +50,6 @@ class ModbusPolls:
         asked: requests that were sent.
         timed_out: those without an answer in time.
         left_out: polls that were put off, because the project had too many in that second.
-        over: devices that are not polled, because the project has too many.
     """
 
     def __init__(
@@ -67,159 +62,48 @@ class ModbusPolls:
         self._logs = logs
         self.streams = streams
         streams.answered = self._answered
-        self._settings = settings
-        self._pace = Pace(clock, max(1, settings.project_polls_per_s))
-        self._types: set[str] = set()  # whose tables make the server send something
-        self._keys: dict[str, list[Key]] = {}  # of the streams of a device
-        self._per_project: dict[str, int] = {}  # devices
+        self._pace = Pace(clock, settings.project_polls_per_s)
         self._due: DueQueue[Key, float] = DueQueue()  # by monotonic seconds
-        self._pending: dict[str, None] = {}  # devices that are to be looked up, in order
-        self._changed: dict[str, str] = {}  # types: their project, by id
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.asked = self.timed_out = self.left_out = self.over = 0
-        self._subscriptions = [
-            bus.subscribe(PresenceChanged, self._presence),
-            bus.subscribe(DeviceChanged, lambda message: self._look_up(message.device_id)),
-            bus.subscribe(DeviceTypeChanged, self._type_changed),
-            bus.subscribe(AttributesPushed, self._pushed),
-        ]
-
-    @property
-    def devices(self) -> int:
-        """Connected devices that the server sends requests to."""
-        return len(self._keys)
+        self.asked = self.timed_out = self.left_out = 0
+        self.devices = PolledDevices(store, bus, streams, settings, self._schedule, self._due.cancel, self._wake.set)
+        self._subscription = bus.subscribe(AttributesPushed, self._pushed)
 
     async def start(self, *, run: bool = True) -> None:
         """Reads which types have tables. ``run``: also starts the task that calls :meth:`sweep`."""
-        for type_id, tables in await self._store.device_types.with_modbus():
-            compiled = compiled_modbus(tables)
-            if compiled is not None and compiled.sends:
-                self._types.add(type_id)
+        await self.devices.read_types()
         if run:
             self._task = asyncio.create_task(self._run(), name="modbus")
 
     async def close(self) -> None:
         """Stops the task."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
+        self._subscription.cancel()
+        self.devices.close()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    # What there is to poll
-
-    def _presence(self, message: PresenceChanged) -> None:
-        if not self._types:
-            return
-        self._drop(message.device_id)  # of the connection before, if another takes over
-        if message.online:
-            self._look_up(message.device_id)
-
-    def _look_up(self, device_id: str) -> None:
-        if self._types or device_id in self._keys:
-            self._pending[device_id] = None
-            self._wake.set()
-
-    def _type_changed(self, message: DeviceTypeChanged) -> None:
-        self._changed[message.type_id] = message.project_id
-        self._wake.set()
-
-    async def _reload_type(self, type_id: str, project_id: str) -> None:
-        """Looks up the devices of a type again, if its tables send something, or did."""
-        try:
-            compiled = compiled_modbus((await self._store.device_types.get(project_id, type_id)).modbus)
-        except NotFound:
-            compiled = None
-        sends = compiled is not None and compiled.sends
-        before = type_id in self._types
-        if not sends:
-            self._types.discard(type_id)
-            if not before:
-                return
-        else:
-            self._types.add(type_id)
-        wanted = DeviceFilter(type_id=type_id, online=True)
-        limit = self._settings.project_max_polled_devices
-        for device_id in await self._store.jobs.list_ids(project_id, wanted, limit):
-            self._pending[device_id] = None
-        for device_id, keys in self._keys.items():
-            if self.streams.polled[keys[0]].device.type_id == type_id:
-                self._pending[device_id] = None
-
-    async def _begin(self, device_id: str) -> None:
-        """Begins to poll a device anew, if it is connected and its type has tables."""
-        device = await self._store.devices.find(device_id)
-        compiled = None if device is None else await self._tables(device)
-        session = None if device is None or compiled is None else await self._store.presence.find_session(device.number)
-        if device is None or compiled is None or session is None or session.protocol == "gateway":
-            self._drop(device_id)
-            return
-        kept = self._keys.get(device_id, [])
-        tcp = session.protocol == "tcp"
-        bound = await self._bound_stream(device) if tcp else None
-        wanted = {
-            name: table for name, table in compiled.streams.items()
-            if (table.polled or table.writes) and (not tcp or name == bound)
-        }  # fmt: skip
-        if [(key[1], self.streams.polled[key].table) for key in kept] == list(wanted.items()):
-            for key in kept:
-                self.streams.polled[key].device = device
-            return  # something else of the device changed
-        self._drop(device_id)
-        if not wanted:
-            return
-        count = self._per_project.get(device.project_id, 0)
-        if count >= self._settings.project_max_polled_devices:
-            self.over += 1
-            return
-        self._per_project[device.project_id] = count + 1
-        self._keys[device_id] = [(device_id, name) for name in wanted]
-        for name, table in wanted.items():
-            self._schedule((device_id, name), StreamState(device, table))
-
-    async def _tables(self, device: Device) -> CompiledModbus | None:
-        if device.type_id is None or device.type_id not in self._types:
-            return None
-        try:
-            return compiled_modbus((await self._store.device_types.get(device.project_id, device.type_id)).modbus)
-        except NotFound:
-            return None
-
-    async def _bound_stream(self, device: Device) -> str | None:
-        found = await self._store.device_types.get(device.project_id, device.type_id or "")
-        return next((stream.identifier for stream in found.functions.streams if stream.tcp), None)
-
     def _schedule(self, key: Key, state: StreamState) -> None:
+        """Lets the first requests to a stream be due soon, spread at random."""
         now_s = self._clock.monotonic_s()
         least, most = FIRST_POLL_S
         for group in state.groups:
-            interval_s = group.group.interval_ms / 1000
-            spread_s = max(least, min(most, interval_s))
+            spread_s = max(least, min(most, group.group.interval_ms / 1000))
             group.due_s = now_s + random.uniform(least, spread_s)  # noqa: S311 - spreads the load
-        self.streams.polled[key] = state
+        self._put(key, state)
+
+    def _put(self, key: Key, state: StreamState) -> None:
         due = self._next_due(state)
         if due is not None:
             self._due.put(key, due)
-
-    def _drop(self, device_id: str) -> None:
-        keys = self._keys.pop(device_id, None)
-        if keys is None:
-            return
-        for key in keys:
-            state = self.streams.polled.pop(key)
-            self._due.cancel(key)
-        project_id = state.device.project_id
-        self._per_project[project_id] -= 1
-        if not self._per_project[project_id]:
-            del self._per_project[project_id]
 
     # Writes
 
     def _pushed(self, message: AttributesPushed) -> None:
         """Lets the registers of pushed attributes be written."""
-        for key in self._keys.get(message.device_id, ()):
+        for key in self.devices.keys_of(message.device_id):
             state = self.streams.polled[key]
             refused: list[FieldError] = []
             for attribute in message.attributes.keys() & state.table.writes.keys():
@@ -248,21 +132,19 @@ class ModbusPolls:
     # Turns
 
     async def sweep(self) -> None:
-        """Looks up devices and types that changed, and gives every stream that is due its turn."""
-        while self._changed:
-            type_id = next(iter(self._changed))
-            await self._reload_type(type_id, self._changed[type_id])
-            self._changed.pop(type_id, None)
-        while self._pending:
-            device_id = next(iter(self._pending))
-            del self._pending[device_id]
-            await self._begin(device_id)
-        turns = 0
-        while (key := self._due.take(self._clock.monotonic_s())) is not None:
+        """Looks up what changed, and gives every stream that is due its turn."""
+        self._turns_due()
+        while await self.devices.look_up():
+            self._turns_due()
+        self._turns_due()
+
+    def _turns_due(self) -> None:
+        """Gives streams that are due their turn, as many as the event loop can be kept for."""
+        for _ in range(TURNS_AT_ONCE):
+            key = self._due.take(self._clock.monotonic_s())
+            if key is None:
+                return
             self._turn(key)
-            turns += 1
-            if turns % TURNS_AT_ONCE == 0:
-                await asyncio.sleep(0)
 
     async def _run(self) -> None:
         while True:
@@ -293,13 +175,12 @@ class ModbusPolls:
             return
         if state.sent is not None:
             self._missed(state)
+            state.late_until_s = now_s + state.table.timeout_ms / 1000
         if state.writes:
             self._write(state, state.writes.popleft())
         else:
             self._poll(state, now_s)
-        due = self._next_due(state)
-        if due is not None:
-            self._due.put(key, due)
+        self._put(key, state)
 
     def _next_due(self, state: StreamState) -> float | None:
         if state.sent is not None:
@@ -314,6 +195,10 @@ class ModbusPolls:
         )
         if group is None or group.due_s > now_s:
             return
+        if state.late is not None and now_s < state.late_until_s and _alike(state.late, group.group.request):
+            group.due_s = state.late_until_s  # a late answer would be taken for that to this request
+            return
+        state.late = None
         wait_s = self._pace.wait_s(state.device.project_id)
         if wait_s > 0:
             group.due_s = now_s + wait_s
@@ -361,6 +246,7 @@ class ModbusPolls:
             group = state.groups[sent.group.index]
             group.timed_out += 1
             group.missed += 1
+            state.late = group.group.request
             group.why = reason("modbus_no_answer", unit=sent.unit_id, timeout_ms=state.table.timeout_ms)
             self.streams.note(state.device, state.table.identifier, "down", sent.frame, "no_answer", group.why)
 
@@ -376,8 +262,13 @@ class ModbusPolls:
             group.due_s = min(group.due_s, self._clock.monotonic_s() + group.group.interval_ms / 1000)
         key = (state.device.id, state.table.identifier)
         if key in self.streams.polled:
-            due = self._next_due(state)
-            if due is not None:
-                self._due.cancel(key)
-                self._due.put(key, due)
-                self._wake.set()
+            self._due.cancel(key)
+            self._put(key, state)
+            self._wake.set()
+
+
+def _alike(first: ReadRequest, second: ReadRequest) -> bool:
+    """Whether the answers to two requests cannot be told apart over RTU."""
+    return first != second and (first.unit_id, first.function, first.data_bytes) == (
+        second.unit_id, second.function, second.data_bytes,
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import Literal, NamedTuple
 
+from thingstead.modbus.frames import ReadRequest
 from thingstead.model.device import Device
 from thingstead.model.modbus.compiled import CompiledGroup, CompiledStream
 from thingstead.model.modbus.reading import SentRequest
@@ -55,7 +56,8 @@ class StreamState:
     """A stream of a device. ``rest`` is the beginning of a frame that is not complete."""
 
     __slots__ = (
-        "device", "groups", "rest", "rest_until_s", "sent", "sent_until_s", "table", "transaction", "write", "writes",
+        "device", "groups", "late", "late_until_s", "rest", "rest_until_s", "sent", "sent_until_s", "table",
+        "transaction", "write", "writes",
     )  # fmt: skip
 
     def __init__(self, device: Device, table: CompiledStream) -> None:
@@ -66,6 +68,8 @@ class StreamState:
         self.rest_until_s = 0.0
         self.sent: SentRequest | None = None
         self.sent_until_s = 0.0
+        self.late: ReadRequest | None = None  # without an answer in time …
+        self.late_until_s = 0.0  # … that may still come until then
         self.transaction = 0  # the last one
         self.write: WaitingWrite | None = None  # that ``sent`` writes
         self.writes: deque[WaitingWrite] = deque()

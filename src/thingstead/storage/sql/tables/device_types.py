@@ -3,8 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.device import Page
 from thingstead.model.device_type import DeviceType
@@ -33,7 +31,6 @@ DEVICE_TYPES = Layout(
 )
 _LISTED = DEVICE_TYPES.select.replace("functions, modbus", "'{}', '{}'")  # large, and not shown in lists
 _WITHOUT_MODBUS = ("{}", to_json(ModbusTables()))  # of a type that is older, and of others
-_decode_modbus = msgspec.json.Decoder(ModbusTables).decode
 
 
 class SqlDeviceTypes:
@@ -91,9 +88,9 @@ class SqlDeviceTypes:
         sql = "SELECT id, conn_type FROM device_types WHERE project_id = ? AND id IN (SELECT value FROM json_each(?))"
         return dict(await self._access.all(sql, (project_id, to_json(list(type_ids)))))
 
-    async def with_modbus(self) -> list[tuple[str, ModbusTables]]:
-        rows = await self._access.all("SELECT id, modbus FROM device_types WHERE modbus NOT IN (?, ?)", _WITHOUT_MODBUS)
-        return [(type_id, _decode_modbus(modbus)) for type_id, modbus in rows]
+    async def with_modbus(self) -> list[tuple[str, str]]:
+        sql = "SELECT project_id, id FROM device_types WHERE modbus NOT IN (?, ?)"
+        return [(project_id, type_id) for project_id, type_id in await self._access.all(sql, _WITHOUT_MODBUS)]
 
     async def update(self, project_id: str, type_id: str, changes: Mapping[str, Any]) -> None:
         def run(connection: Connection) -> None:
