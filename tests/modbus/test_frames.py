@@ -31,7 +31,7 @@ from pymodbus.pdu.register_message import (
 from thingstead.modbus import requests
 from thingstead.modbus.crc import crc16
 from thingstead.modbus.frames import Framing, ReadRequest, read_request_of
-from thingstead.modbus.scan import NOISE_BYTES, SCANNED_BYTES, scan
+from thingstead.modbus.scan import FRAMES_COUNT, NOISE_BYTES, SCANNED_BYTES, scan
 
 # The same examples in each run: random bytes may be a frame by chance.
 LAW = settings(max_examples=40, derandomize=True, deadline=None)
@@ -234,4 +234,7 @@ def test_noise_beyond_its_bound_ends_the_search() -> None:
 
     assert scan("rtu", b"\xff" * (NOISE_BYTES - 1) + frame).frames != []
     assert scan("rtu", b"\xff" * (NOISE_BYTES + 1) + frame).frames == []
-    assert len(scan("rtu", frame * 10_000).frames) == SCANNED_BYTES // len(frame)
+    found = scan("rtu", frame * 1_000)
+    assert (len(found.frames), found.noise) == (FRAMES_COUNT, [(FRAMES_COUNT * 7, frame * (1_000 - FRAMES_COUNT))])
+    long = built("rtu", ReadHoldingRegistersResponse(registers=[1] * 120, dev_id=1))
+    assert len(scan("rtu", long * 1_000).frames) == SCANNED_BYTES // len(long)

@@ -9,7 +9,7 @@ from thingstead.modbus.requests import frame_of, read_pdu, write_register_pdu, w
 from thingstead.model.device_type import Functions, StreamDefinition
 from thingstead.model.limits import Problems
 from thingstead.model.modbus.compiled import CompiledStream, compiled_modbus
-from thingstead.model.modbus.reading import PayloadReading, SentRequest, read_payload
+from thingstead.model.modbus.reading import VALUES_COUNT, PayloadReading, SentRequest, read_payload
 from thingstead.model.modbus.table_checks import check_tables
 from thingstead.model.modbus.tables import ModbusTables, Register, RegisterGroup, StreamTable
 
@@ -139,6 +139,13 @@ def test_a_value_that_cannot_be_read_does_not_hide_the_others() -> None:
     reading = read(found, answer(b"\xff\xff\x00\x07"))
     assert reading.reports() == [{"b": 7}]
     assert [(error.field, error.reason.code) for error in reading.refused()] == [("a", "modbus_no_value")]
+
+
+def test_a_payload_with_too_many_values_is_used_in_part() -> None:
+    rows = [Register(attribute=f"a{index}", address=0) for index in range(200)]
+    reading = read(table(group(*rows)), answer(b"\x00\x01\x00\x00") * 25)
+    assert len(reading.reports()) == VALUES_COUNT // 200
+    assert codes(reading) == ["modbus_too_many_values"] * 5
 
 
 WRITES: list[tuple[Register, Any, bytes]] = [

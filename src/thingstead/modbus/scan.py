@@ -16,6 +16,7 @@ from thingstead.modbus.frames import (
 )
 
 SCANNED_BYTES = 4_096  # of one payload; what is beyond is noise
+FRAMES_COUNT = 64  # of one payload; what is beyond is noise
 NOISE_BYTES = 512  # of one payload that are searched for a frame; after that the rest is noise
 CHECKED_BYTES = 16_384  # that go through the CRC for one payload
 _HEAD_BYTES = 6  # of a PDU, that tell its length
@@ -54,7 +55,7 @@ def scan(framing: Framing, data: bytes, expected: bytes = b"") -> Scanned:
     offset = since = 0  # what is between them belongs to no frame yet
     rest_from = -1
     at = _rtu_at if framing == "rtu" else _tcp_at
-    while offset < end and left > 0 and noise_left > 0:
+    while offset < end and left > 0 and noise_left > 0 and len(frames) < FRAMES_COUNT:
         frame, may_begin, checked = at(data, offset, end, expected)
         left -= checked
         if frame is None:

@@ -17,6 +17,7 @@ EXCEPTIONS = {
     5: "acknowledge", 6: "server device busy", 8: "memory parity error", 10: "gateway path unavailable",
     11: "gateway target device failed to respond",
 }  # fmt: skip  # of the application protocol, §7
+VALUES_COUNT = 4_000  # of one payload
 SHOWN_BYTES = 32  # of a frame in a reason
 
 
@@ -86,8 +87,12 @@ def read_payload(stream: CompiledStream, data: bytes, sent: SentRequest | None =
     """
     scanned = scan(stream.framing, data, b"" if sent is None else sent.frame)
     used: list[UsedFrame] = []
+    room = VALUES_COUNT
     for frame in scanned.frames:
         found = _used(stream, frame, sent)
+        room -= len(found.attributes)
+        if room < 0:
+            found = found._replace(attributes={}, why=reason("modbus_too_many_values", maximum=VALUES_COUNT))
         used.append(found)
         asked = read_request_of(frame)
         if asked is not None and (sent is None or frame.raw != sent.frame):  # another master on the same bus
