@@ -17,7 +17,9 @@ from thingstead.client import Certificate as DeviceCertificate
 from thingstead.services.registry.projects import Credentials
 
 HAPROXY = Path(__file__).resolve().parents[2] / "deploy" / "cluster" / "haproxy.cfg"
+SESSION = "/api/v1/console/session"
 TIMEOUT_S = 60
+CLUSTER_PAGE = HAPROXY.parents[2] / "docs" / "cluster.md"
 
 
 def configuration(nodes: list[NodeOfRun], http_port: int, mqtt_port: int) -> str:
@@ -62,13 +64,21 @@ async def test_a_device_and_a_caller_follow_the_active_node_through_the_balancer
             await ready(http_port)
             certificate = await asyncio.to_thread(create, http_port, credentials)
             keys = DeviceCertificate(certificate.access_token, certificate.project_key)
-            async with MqttDevice(keys, Broker("127.0.0.1", mqtt_port), timeout_s=TIMEOUT_S) as device:
+            origin = f"http://127.0.0.1:{http_port}"
+            device = MqttDevice(keys, Broker("127.0.0.1", mqtt_port), timeout_s=TIMEOUT_S)
+            async with device, httpx.AsyncClient(base_url=origin, trust_env=False) as person:
+                person.headers.update({"X-Thingstead": "1", "Origin": origin})
+                login = {"account": credentials.admin_account, "password": credentials.admin_password}
+                assert (await person.post(SESSION, json=login)).json()["result"] is True
+                assert (await person.get("/console/")).status_code == 200
                 await device.report({"level": 1})
                 active = await cluster.wait_active()
                 await active.end()
                 await device.report({"level": 2})
                 await ready(http_port)
                 assert await asyncio.to_thread(level, http_port, credentials, certificate) == 2
+                assert (await person.get("/console/")).status_code == 200
+                assert (await person.get(SESSION)).json()["result"] is True, "it is still logged in"
                 active.start()
                 other = await cluster.wait_active()
                 assert other is not active
@@ -80,6 +90,56 @@ async def test_a_device_and_a_caller_follow_the_active_node_through_the_balancer
     finally:
         balancer.kill()
         await balancer.wait()
+
+
+def nginx_configuration(nodes: list[NodeOfRun], http_port: int, mqtt_port: int, folder: Path) -> str:
+    """The one of docs/cluster.md, whole, with the nodes and ports of the test."""
+    text = CLUSTER_PAGE.read_text(encoding="utf-8")
+    [http, stream] = re.findall(r"```nginx\n(.*?)```", text, flags=re.DOTALL)
+    module = next(iter(Path("/usr/lib/nginx/modules").glob("ngx_stream_module.so")), None)
+    load = f"load_module {module};\n" if module else ""
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    text = (
+        f"{load}daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}{http}}}\nstream {{\n{stream}}}\n"
+    )
+    for number, node in enumerate(nodes, 1):
+        text = text.replace(f"node{number}.example.com:8080", f"127.0.0.1:{node.http_port}")
+        text = text.replace(f"node{number}.example.com:1883", f"127.0.0.1:{node.mqtt_port}")
+    return text.replace("listen 8080", f"listen 127.0.0.1:{http_port}").replace(
+        "listen 1883", f"listen 127.0.0.1:{mqtt_port}"
+    )
+
+
+@pytest.mark.external("nginx")
+async def test_nginx_finds_the_active_node_by_asking_the_next_one(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_session, "PAUSE_MAX_S", 0.5)
+    http_port, mqtt_port = free_port(), free_port()
+    file = tmp_path / "nginx.conf"
+    file.write_text(nginx_configuration(cluster.nodes, http_port, mqtt_port, tmp_path))
+    proxy = await asyncio.create_subprocess_exec(
+        "nginx", "-p", str(tmp_path), "-e", "stderr", "-c", str(file), stderr=asyncio.subprocess.DEVNULL
+    )
+    credentials = msgspec.json.decode(cluster.credentials_json, type=Credentials)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await ready(http_port)
+            certificates = [await asyncio.to_thread(create, http_port, credentials) for _ in range(4)]
+            keys = DeviceCertificate(certificates[0].access_token, certificates[0].project_key)
+            async with MqttDevice(keys, Broker("127.0.0.1", mqtt_port), timeout_s=TIMEOUT_S) as device:
+                await device.report({"level": 1})
+                await (await cluster.wait_active()).end()
+                await device.report({"level": 2})
+                await ready(http_port)
+                levels = [await asyncio.to_thread(level, http_port, credentials, certificates[0]) for _ in range(4)]
+                assert levels == [2] * 4
+    finally:
+        proxy.terminate()
+        await proxy.wait()
 
 
 async def ready(http_port: int) -> None:
