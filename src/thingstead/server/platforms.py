@@ -144,6 +144,7 @@ def build_platform(
             evaluations.clock_set_back,
             dispatcher.clock_set_back,
             control.clock_set_back,
+            runner.clock_set_back,
             scheduler.clock_set_back,
         ),
         control=control,

@@ -45,6 +45,8 @@ CASES: list[tuple[str, Any, Any, dict[str, Any]]] = [
     ("return {a: report_attributes.b, b: report_attributes.a}", {"a": 9007199254740993, "b": 9007199254740995},
      {"a": 9007199254740995, "b": 9007199254740993}, {}),
     ("return {n: report_attributes.n + 4096}", {"n": 9007199254740993}, {"n": 9007199254745088}, {}),
+    ("return {n: report_attributes.n, m: 1e20}", {"n": 10**25}, {"n": 1e25, "m": 1e20}, {}),
+    ("return report_attributes", {"n": 10**400, "m": 2**53 + 1}, {"n": None, "m": 2**53 + 1}, {}),
     ("class Odd extends Error { constructor(m) { super(m); this.name = 'Odd' } } "
      "try { throw new Odd('x') } catch (e) { return {e: String(e)} }", {}, {"e": "Odd: x"}, {}),
 ]  # fmt: skip

@@ -139,3 +139,19 @@ async def test_counted_work_is_counted_again_after_a_restart(plant: Plant) -> No
     await again.done()
     assert (await again.values(device))["later"] == 1
     assert again.triggers.room.count == 0
+
+
+async def test_a_clock_that_is_set_back_makes_no_action_wait_for_longer_than_its_delay(plant: Plant) -> None:
+    clock, hour = plant.workshop.clock, 3_600_000
+    device = await plant.add("slow", Action(set_={"later": 1}, delay_ms=5_000))
+    clock.advance(hour)
+    await plant.report(device, {"n": 1})
+    await plant.done()
+    clock.advance(-hour)
+    plant.runner.clock_set_back(clock.now_ms(), hour)
+    await plant.done()
+    assert "later" not in await plant.values(device)
+    clock.advance(5_000)
+    await plant.done()
+    assert plant.triggers.room.count == 0
+    assert (await plant.store.message_rules.totals("p1", "slow")).effects == 1

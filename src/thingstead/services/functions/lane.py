@@ -112,7 +112,7 @@ class WorkerLane:
             return
         try:
             value = read_result(answer.text, (call.argument, call.current))
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, OverflowError):
             detail = "the result is no JSON: it has half of a surrogate pair, or is nested too deeply"
             self._failed(call, "function_error", detail, answer.took_us, logs)
             return

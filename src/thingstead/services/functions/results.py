@@ -9,6 +9,7 @@ import msgspec
 FunctionReason = Literal["", "empty", "function_off", "function_error", "function_time", "function_memory", "deadline"]
 
 EXACT_LIMIT = 2**53  # greater integers are not exact in JavaScript
+WIDE = 2**64  # greater ones are no integers anywhere
 _long_number = re.compile(r"\d{16}").search
 _decode = msgspec.json.Decoder().decode
 
@@ -26,7 +27,8 @@ def read_result(text: str, arguments: tuple[str | None, ...]) -> Any:
     """The value of a result.
 
     Integers above 2⁵³ that JavaScript rounded are given back as they were in the arguments: those of the same member
-    name first, then those that no other integer of the arguments is rounded to.
+    name first, then those that no other integer of the arguments is rounded to. Others that need more than 64 bits are
+    what they are in JavaScript: floats.
 
     Raises:
         ValueError: the text is no JSON: it has half of a surrogate pair.
@@ -42,7 +44,7 @@ def read_result(text: str, arguments: tuple[str | None, ...]) -> Any:
                 originals[name, float(number)] = number
                 same = originals.setdefault(float(number), number)
                 originals[float(number)] = number if same == number else None
-    return _restored(value, "", originals) if originals else value
+    return _restored(value, "", originals)
 
 
 def _great_integers(value: Any, name: str) -> Iterator[tuple[str, int]]:
@@ -52,7 +54,7 @@ def _great_integers(value: Any, name: str) -> Iterator[tuple[str, int]]:
     elif isinstance(value, list):
         for member in value:
             yield from _great_integers(member, name)
-    elif type(value) is int and abs(value) > EXACT_LIMIT:
+    elif type(value) is int and EXACT_LIMIT < abs(value) < WIDE:
         yield name, value
 
 
@@ -64,5 +66,7 @@ def _restored(value: Any, name: str, originals: dict[tuple[str, float] | float, 
     if type(value) in (int, float) and abs(value) >= EXACT_LIMIT:
         rounded = float(value)
         original = originals.get((name, rounded), originals.get(rounded))
-        return value if original is None else original
+        if original is None:
+            original = value
+        return original if -(2**63) <= original < WIDE else rounded
     return value

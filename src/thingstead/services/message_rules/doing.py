@@ -20,9 +20,8 @@ from thingstead.model.message_rules.work import EffectCount, Work, WorkItem
 from thingstead.refusals import Reason
 from thingstead.services.message_rules.effect_kinds import Effect, FailedAction
 from thingstead.services.message_rules.effects import Effects
-from thingstead.services.shared.excerpts import shortened_args
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
-from thingstead.services.triggers.triggers import PendingWork, Triggers
+from thingstead.services.triggers.triggers import PendingWork, Triggers, shortened
 from thingstead.storage.base import Store
 
 log = structlog.get_logger("thingstead.message_rules")
@@ -150,19 +149,20 @@ class WorkDoer:
         counts: dict[str, int] = {}
         appended: list[tuple[_ActionStep, Effect]] = []
         waiting: list[Work | None] = []
-        for step in steps:
+        for step in steps:  # before anything is in the commit: what raises here is tried again as a whole
             item, action, found, evaluation = step
             if isinstance(found, _PutOff):
                 waiting.append(self._put_off(step, found))
             elif isinstance(found, FailedAction):
                 expires_at = item.expires_at or now + DATA_WAIT_MS
-                if found.outcome == "target_offline" and now < expires_at:
+                if found.outcome == "target_offline" and now < expires_at <= now + DATA_WAIT_MS:
                     waiting.append(self._put_off(step, _PutOff(now + DATA_RETRY_MS, item.index), expires_at))
                 else:
                     _note(evaluation, item, action, found.outcome, why=found.why, failed=found)
-            elif self._append(step, found):
-                appended.append((step, found))
-                counts[item.rule_id] = counts.get(item.rule_id, 0) + 1
+        for step in steps:
+            if not isinstance(step.found, FailedAction | _PutOff) and self._append(step, step.found):
+                appended.append((step, step.found))
+                counts[step.item.rule_id] = counts.get(step.item.rule_id, 0) + 1
         later = [each for each in waiting if each is not None]
         effects = [EffectCount(rule_id, count, now) for rule_id, count in counts.items()]
         commit = self._store.message_rules.finish_work(work.id, later, effects)
@@ -259,7 +259,11 @@ def _note(
         due_at=due_at,
     )
     if why is not None:
-        effect.reason, effect.code, effect.args = why.message, why.code, shortened_args(why)
+        effect.reason, effect.code, effect.args = (
+            why.message,
+            why.code,
+            {name: shortened(arg) for name, arg in why.args.items()},
+        )
     if failed is not None:
         effect.logs = kept_logs(failed.logs)
         if why is None:

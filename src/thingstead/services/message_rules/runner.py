@@ -56,6 +56,7 @@ class RuleRunner:
         self._sizes: dict[int, WaitingWork] = {}  # all that is unfinished, by id
         self._kept_count = self._kept_bytes = 0  # of pieces in memory
         self._due: DueQueue[int, int] = DueQueue()  # ids of work by ms
+        self._delays: dict[int, int] = {}  # ms, of actions that were put off since the start
         self._refusals: dict[int, int] = {}  # by the store, in a row
         self._attempts: dict[int, int] = {}  # of work that failed
         self._wake = asyncio.Event()
@@ -114,6 +115,13 @@ class RuleRunner:
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+    def clock_set_back(self, now: int, by_ms: int) -> None:
+        """Handles that the server clock was set back: no action waits for longer than its delay from now."""
+        for work_id, delay_ms in self._delays.items():
+            self._due.put(work_id, now + delay_ms)
+        self.triggers.clock_set_back()
+        self._wake.set()
 
     async def sweep(self) -> None:
         """Does what is due, without the tasks."""
@@ -191,6 +199,7 @@ class RuleRunner:
         now, projects = self._clock.now_ms(), set[str]()
         while (work_id := self._due.take(now)) is not None:
             waiting = self._sizes.get(work_id)
+            self._delays.pop(work_id, None)  # it is not put into the queue again: it could be done twice
             if waiting is not None:
                 self._enter(_QueuedWork(waiting, None))
                 projects.add(waiting.project_id)
@@ -233,12 +242,16 @@ class RuleRunner:
                 size_bytes = sum(item.size_bytes for item in each.items)
                 self._sizes[each.id] = WaitingWork(each.id, each.due_at, each.project_id, len(each.items), size_bytes)
                 self._due.put(each.id, each.due_at)
+                action = each.items[0].action
+                if action is not None and action.delay_ms:
+                    self._delays[each.id] = action.delay_ms
         if error is not None or later:
             self._wake.set()
 
     def _forget(self, work_id: int) -> None:
         """Work that is over gives its room back."""
         self._attempts.pop(work_id, None)
+        self._delays.pop(work_id, None)
         waiting = self._sizes.pop(work_id, None)
         if waiting is not None:
             self.triggers.room.give(waiting.project_id, waiting.size_bytes, waiting.item_count)

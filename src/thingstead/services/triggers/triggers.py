@@ -166,6 +166,11 @@ class Triggers:
         if acting:
             self._act(device, acting, commit, {}, None, identifier, data)
 
+    def clock_set_back(self) -> None:
+        """Handles that the server clock was set back."""
+        for rule in self.index.rules.values():
+            rule.room_at = 0
+
     def next_id(self) -> int:
         """An id of work, greater than those before."""
         self._last_id = max(self._last_id + 1, self._now_ms() * 1000)
@@ -277,7 +282,7 @@ def read_by(rule: TriggerRule, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def shortened(value: Any) -> Any:
     """A value as a trace keeps it."""
-    if type(value) in _SHORT:
+    if type(value) in _SHORT and (type(value) is not int or -(2**63) <= value < 2**64):
         return value
     text = value if isinstance(value, str) else repr(value)[: VALUE_LENGTH + 1]
     return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"
