@@ -5,6 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from thingstead.model.forwarding.configs.base import ForwardConfig, Url
+from thingstead.model.forwarding.configs.influxdb import InfluxdbConfig
+from thingstead.model.forwarding.configs.kafka import KafkaConfig
+from thingstead.model.forwarding.configs.mqtt import MqttConfig
+from thingstead.model.forwarding.configs.postgresql import PostgresqlConfig
 from thingstead.model.forwarding.message import ForwardMessage, MessageKind
 from thingstead.model.project import Tags
 
@@ -14,7 +19,6 @@ TargetState = Literal["running", "backing_off", "paused", "off"]
 HIDDEN = "***"  # replaces a stored secret in answers
 TARGETS_COUNT = 20  # in a project; each has lanes and connections of its own
 SOURCE_COUNT = 1_000  # device types or devices that a target names
-URL_LENGTH = 2_000
 SECRET_LENGTH = 256
 HEADERS_COUNT = 20
 HEADER_VALUE_LENGTH = 1_000
@@ -26,18 +30,10 @@ DEAD_LETTERS_BYTES = 67_108_864  # of a target, as stored; more drop the oldest
 ANSWER_BYTES = 1_024  # of the answer of a target, kept with a dead letter
 REPLAY_COUNT = 1_000  # dead letters, in one call
 
-Url = Annotated[str, Meta(min_length=1, max_length=URL_LENGTH)]
 HeaderValue = Annotated[str, Meta(max_length=HEADER_VALUE_LENGTH)]
 
 
-class _Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Where a target is, and how it is reached."""
-
-    SECRETS: ClassVar[tuple[str, ...]] = ()  # members that are shown as ``***``; of a dict each value
-    PLACE: ClassVar[tuple[str, ...]] = ()  # members that must not change where hidden secrets are kept
-
-
-class UrlConfig(_Config, frozen=True, kw_only=True):
+class UrlConfig(ForwardConfig, frozen=True, kw_only=True):
     """An HTTP receiver."""
 
     SECRETS: ClassVar[tuple[str, ...]] = ("secret", "headers")
@@ -69,6 +65,10 @@ class TargetConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Exactly one of its members."""
 
     url: UrlConfig | None = None
+    mqtt: MqttConfig | None = None
+    influxdb: InfluxdbConfig | None = None
+    postgresql: PostgresqlConfig | None = None
+    kafka: KafkaConfig | None = None
 
     @property
     def kind(self) -> TargetKind:

@@ -6,6 +6,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from thingstead.model import limits
+from thingstead.model.forwarding.configs.influxdb import InfluxdbConfig
+from thingstead.model.forwarding.configs.kafka import KafkaConfig
+from thingstead.model.forwarding.configs.mqtt import MqttConfig
+from thingstead.model.forwarding.configs.postgresql import PostgresqlConfig
 from thingstead.model.forwarding.message import KINDS, MessageKind
 from thingstead.model.forwarding.target import (
     CONFIG_KINDS,
@@ -59,6 +63,10 @@ class ForwardTargetForm(msgspec.Struct, frozen=True, kw_only=True):
     tags: TagsMember = {}
     batch: BatchMember = True
     url: UrlConfig | None = None
+    mqtt: MqttConfig | None = None
+    influxdb: InfluxdbConfig | None = None
+    postgresql: PostgresqlConfig | None = None
+    kafka: KafkaConfig | None = None
 
 
 class ForwardTargetPatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +81,10 @@ class ForwardTargetPatch(msgspec.Struct, frozen=True, kw_only=True):
     tags: TagsMember | UnsetType | None = UNSET
     batch: BatchMember | UnsetType = UNSET
     url: UrlConfig | UnsetType | None = UNSET
+    mqtt: MqttConfig | UnsetType | None = UNSET
+    influxdb: InfluxdbConfig | UnsetType | None = UNSET
+    postgresql: PostgresqlConfig | UnsetType | None = UNSET
+    kafka: KafkaConfig | UnsetType | None = UNSET
     version: VersionMember | UnsetType = UNSET
 
 

@@ -77,16 +77,15 @@ class HttpSender:
 
     Attributes:
         private_addresses: whether addresses of tenants may be private; applies from the next request.
+        resolver: of names.
     """
 
     def __init__(self, *, timeout_s: float, private_addresses: bool) -> None:
         self.private_addresses = private_addresses
         self._timeout_s = timeout_s
-        self._resolver = Resolver()
+        self.resolver = Resolver()
         tls = _tls_context(ssl.get_default_verify_paths())
-        self._pools = {
-            private: _pool(NetworkBackend(self._resolver, private=private), tls) for private in (False, True)
-        }
+        self._pools = {private: _pool(NetworkBackend(self.resolver, private=private), tls) for private in (False, True)}
 
     async def post(
         self,
@@ -124,7 +123,7 @@ class HttpSender:
         """Closes idle connections."""
         for pool in self._pools.values():
             await pool.aclose()
-        self._resolver.close()
+        self.resolver.close()
 
 
 @functools.cache

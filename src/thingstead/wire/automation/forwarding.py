@@ -5,6 +5,10 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from thingstead.model.forwarding.configs.influxdb import InfluxdbConfig
+from thingstead.model.forwarding.configs.kafka import KafkaConfig
+from thingstead.model.forwarding.configs.mqtt import MqttConfig
+from thingstead.model.forwarding.configs.postgresql import PostgresqlConfig
 from thingstead.model.forwarding.message import MessageKind
 from thingstead.model.forwarding.target import ForwardError, TargetKind, TargetState, UrlConfig
 from thingstead.model.project import Tags
@@ -32,6 +36,10 @@ class ForwardTargetInfo(msgspec.Struct, frozen=True, kw_only=True):
     tags: Tags
     batch: bool
     url: UrlConfig | UnsetType = UNSET
+    mqtt: MqttConfig | UnsetType = UNSET
+    influxdb: InfluxdbConfig | UnsetType = UNSET
+    postgresql: PostgresqlConfig | UnsetType = UNSET
+    kafka: KafkaConfig | UnsetType = UNSET
     secret: str | UnsetType = UNSET  # only after a change for which the server made a new one; it is not shown again
     create_time: int  # ms
     update_time: int  # ms

@@ -119,7 +119,8 @@ def _dead_letter(letter: DeadLetter) -> ForwardDeadLetter:
 async def create_target(call: ApiCall) -> ForwardTargetCreated:
     """Messages of the given `kinds`, of the whole project or of selected `types` and `devices`, narrowed by `tags`, are
     sent to the target: to an http or https address (`url`), which gets a POST for each batch (`batch`: a list) or for
-    each message.
+    each message, to a broker (`mqtt`), an InfluxDB (`influxdb`), a PostgreSQL table (`postgresql`), or a Kafka topic
+    (`kafka`).
 
     A message waits on disk from the commit in which it was stored until the target has accepted it, also when the
     server is killed; it is sent at least once, with an id that stays the same. Each device's messages keep their order.

@@ -30,6 +30,11 @@ SESSION_EXPIRY_S = 3_600
 TICK_S = 0.5
 
 V5 = ProtocolVersion.V5
+# Refusals of a connection that pass by themselves.
+PASSING = frozenset({
+    ReasonCode.SERVER_UNAVAILABLE, ReasonCode.SERVER_BUSY, ReasonCode.QUOTA_EXCEEDED,
+    ReasonCode.CONNECTION_RATE_EXCEEDED,
+})  # fmt: skip
 
 
 class BrokerLimits(NamedTuple):
@@ -181,7 +186,8 @@ class MqttLink(asyncio.Protocol):
     def _accepted(self, packet: Connack) -> None:
         properties = packet.properties
         if packet.reason_code >= 0x80:
-            self._end(SendFailed(reason("mqtt_refused", detail=told(packet.reason_code, properties))))
+            code = "mqtt_disconnected" if packet.reason_code in PASSING else "mqtt_refused"
+            self._end(SendFailed(reason(code, detail=told(packet.reason_code, properties))))
             return
         if properties.get(Property.MAXIMUM_QOS, 2) < 1:
             self._end(SendFailed(reason("mqtt_no_qos_1")))
