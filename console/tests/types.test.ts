@@ -119,6 +119,8 @@ describe("a definition", () => {
     expect(toFunctions({ attributes: [{ identifier: "t" }] })).toEqual({ functions: wanted })
     expect(toFunctions({ name: "x", conn_type: "1", functions: wanted })).toEqual({ functions: wanted })
     expect(parseFunctions(JSON.stringify(wanted))).toEqual({ functions: wanted })
+    const processed = { ...wanted.attributes[0], processing: { scale: 0.1 } }
+    expect(toFunctions({ attributes: [processed] })).toEqual({ functions: { ...wanted, attributes: [processed] } })
   })
 
   it.each([

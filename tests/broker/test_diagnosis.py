@@ -9,9 +9,12 @@ from tests.broker.conftest import TIMEOUT_S, V5, House, Peer, report
 from tests.broker.test_tcp import STREAM, TcpPeer
 from thingstead.errors import DeviceOffline
 from thingstead.model.device import Device
+from thingstead.model.device_type import Functions
 from thingstead.model.messages import PresenceChanged
+from thingstead.model.modbus.tables import ModbusTables, RegisterGroup, StreamTable
 from thingstead.mqtt.connection_packets import Connack, Connect, Disconnect
 from thingstead.mqtt.publish_packets import Puback
+from thingstead.refusals import Reason, reason
 from thingstead.services.diagnosis.texts import english
 from thingstead.services.registry.new_device import NewDevice
 from thingstead.services.shared.commits import settled
@@ -196,3 +199,29 @@ async def test_keep_alive_of_mqtt_5_is_the_one_in_force(house: House) -> None:
     device = await house.device()
     await house.log_in(device, V5, keep_alive=0)
     assert (await checked(house, device))["keep_alive"][1] != "keep_alive_off"
+
+
+@pytest.mark.parametrize(
+    ("asked", "why", "finding"),
+    [
+        (0, None, ("ok", "modbus_begins")),
+        (3, None, ("ok", "modbus_answered")),
+        (3, reason("modbus_no_answer", unit=1, timeout_ms=1_000), ("bad", "modbus_silent")),
+        (3, reason("modbus_no_value"), ("warn", "modbus_wrong")),
+    ],
+)
+async def test_a_device_is_told_whether_its_modbus_units_answer(
+    house: House, asked: int, why: Reason | None, finding: tuple[str, str]
+) -> None:
+    group = RegisterGroup(unit_id=1, function=3, address=0, count=1, interval_ms=60_000)
+    tables = ModbusTables(streams=(StreamTable(identifier="port", groups=(group,)),))
+    device = await house.device(Functions())
+    assert device.type_id is not None
+    await house.platform.device_types.put_modbus(house.project_id, device.type_id, tables)
+    await house.platform.modbus_polls.sweep()
+    await well(house, device)
+    assert (await checked(house, device))["modbus"] in (("warn", "modbus_not_polled"), ("ok", "modbus_begins"))
+    await house.platform.modbus_polls.sweep()
+    [state] = house.platform.modbus_polls.streams.polled.values()
+    state.groups[0].asked, state.groups[0].why = asked, why
+    assert (await checked(house, device))["modbus"] == finding

@@ -102,6 +102,7 @@ def build_platform(
     ingest = IngestService(store, bus, clock, evaluations, quota, logs.counts, functions, logs)
     control = ControlService(store, bus, clock, ingest, logs)
     modbus = ModbusStreams(clock)
+    insight = ModbusInsight(store, modbus)
     streams = StreamService(store, bus, clock, ingest, logs, modbus)
     ota = OtaService(store, bus, clock, config, devices, control, ingest.triggers.index, listeners)
     outbox = Outbox(store, clock, ingest.triggers, OutsideSender(store, clock, config.notify))
@@ -157,13 +158,13 @@ def build_platform(
         message_rule_test=MessageRuleTestService(store, clock, message_rules, functions),
         forwarding=ForwardingService(store, clock, forwarder),
         tasks=TaskService(store, clock, scheduler, functions),
-        modbus=ModbusInsight(store, modbus),
+        modbus=insight,
         modbus_polls=ModbusPolls(store, bus, clock, logs, modbus, config.modbus),
         ota=ota,
         notify=NotifyService(store, clock, config.notify, dispatcher),
         device_logs=logs,
         message_log=MessageLogService(logs),
-        diagnosis=DiagnosisService(store, clock, presence, logs),
+        diagnosis=DiagnosisService(store, clock, presence, logs, insight),
         streams=streams,
         registration=RegistrationService(store, bus, clock, devices, config.http, log_ins),
         synchronous=SynchronousCommandService(control, clock),

@@ -6,6 +6,7 @@ export type { AttrType, DataOptions, DataType, Parameter }
 
 export interface AttributeEntry extends Parameter {
   attr_type: AttrType
+  processing?: unknown
 }
 export interface EventEntry {
   identifier: string

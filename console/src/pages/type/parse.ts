@@ -29,6 +29,10 @@ function fill<T extends object>(given: unknown, empty: T, path: string): T {
   if (!isObject(given)) throw new Wrong(t("types.mustBeObject", { path }))
   const filled = { ...empty } as Record<string, unknown>
   for (const [key, value] of Object.entries(given)) {
+    if (key === "processing" && "attr_type" in empty) {
+      filled[key] = value // the server checks it
+      continue
+    }
     if (!(key in empty)) throw new Wrong(t("types.unknownMember", { path: `${path}.${key}` }))
     filled[key] = member(key, value, filled[key], `${path}.${key}`)
   }

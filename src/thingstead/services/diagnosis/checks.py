@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from thingstead.model.device_log import DeviceLog
+from thingstead.refusals import Reason
 from thingstead.services.diagnosis.facts import DAY_MS, LOG_IN, DeviceFacts, Finding, reason_args, reason_of_entry
 from thingstead.services.shared.recorded_reasons import recorded_reason
 
@@ -192,6 +193,24 @@ def _commands(facts: DeviceFacts) -> Iterator[Finding]:
         yield Finding("commands", "ok", "last_command_arrived", {"method": newest.method})
 
 
+def _modbus(facts: DeviceFacts) -> Iterator[Finding]:
+    if not facts.modbus or facts.session is None:
+        return
+    asked = [group for group in facts.modbus if group.asked]
+    silent = next((group for group in asked if group.code == "modbus_no_answer"), None)
+    wrong = next((group for group in asked if group.code), None)
+    if not facts.polled:
+        yield Finding("modbus", "warn", "modbus_not_polled")
+    elif silent is not None:
+        args = {"unit": silent.unit_id, "address": silent.address, "answered": silent.answered, "asked": silent.asked}
+        yield Finding("modbus", "bad" if not silent.answered else "warn", "modbus_silent", args)
+    elif wrong is not None:
+        why = reason_args(Reason(wrong.code, wrong.reason, wrong.args))
+        yield Finding("modbus", "warn", "modbus_wrong", {"unit": wrong.unit_id, "address": wrong.address, **why})
+    else:
+        yield Finding("modbus", "ok", "modbus_answered" if asked else "modbus_begins", {"count": len(facts.modbus)})
+
+
 _CHECKS: tuple[Callable[[DeviceFacts], Iterator[Finding]], ...] = (
     _gateway,
     _certificate,
@@ -203,4 +222,5 @@ _CHECKS: tuple[Callable[[DeviceFacts], Iterator[Finding]], ...] = (
     _clock,
     _subscriptions,
     _commands,
+    _modbus,
 )

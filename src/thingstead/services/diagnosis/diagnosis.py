@@ -5,6 +5,7 @@ from thingstead.model.device import Device, Page
 from thingstead.services.diagnosis.checks import findings
 from thingstead.services.diagnosis.facts import DeviceFacts, Finding
 from thingstead.services.diagnosis.live_connections import LiveConnection, LiveConnections
+from thingstead.services.modbus.insight import ModbusInsight
 from thingstead.services.presence.presence import PresenceService
 from thingstead.services.shared.device_logs import DeviceLogService
 from thingstead.storage.base import Store
@@ -16,11 +17,14 @@ COMMANDS_LOOKED_AT = 20
 class DiagnosisService:
     """The checklist of a device."""
 
-    def __init__(self, store: Store, clock: Clock, presence: PresenceService, logs: DeviceLogService) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, presence: PresenceService, logs: DeviceLogService, modbus: ModbusInsight
+    ) -> None:
         self._store = store
         self._clock = clock
         self._presence = presence
         self._logs = logs
+        self._modbus = modbus
         self._connections: LiveConnections | None = None
 
     def follow(self, connections: LiveConnections) -> None:
@@ -44,6 +48,7 @@ class DiagnosisService:
         gateway = None if device.gateway_id is None else await self._store.devices.find(device.gateway_id)
         online = gateway is not None and await self._presence.find_session(gateway) is not None
         values = await self._store.history.current(device.number)
+        modbus = await self._modbus.device(project_id, device_id)
         return DeviceFacts(
             view=view,
             session=await self._presence.find_session(device),
@@ -55,6 +60,8 @@ class DiagnosisService:
             gateway_online=online,
             rivals=await self._presence.conflict(device) if view.online else [],
             unknown_log_in=self._presence.unknown_log_in(project_id),
+            modbus=[group for stream in modbus.streams for group in stream.groups if group.interval_ms],
+            polled=any(stream.polling for stream in modbus.streams),
             newest_ts=max((value.ts for value in values.values()), default=0),
             now=self._clock.now_ms(),
         )

@@ -10,6 +10,7 @@ from thingstead.model.device_log import DeviceLog
 from thingstead.refusals import Reason
 from thingstead.services.accounts.log_ins import UnknownLogIn
 from thingstead.services.diagnosis.live_connections import LiveConnection
+from thingstead.wire.rules.modbus import PolledGroup
 
 DAY_MS = 24 * 3600 * 1000
 
@@ -38,6 +39,8 @@ class DeviceFacts(NamedTuple):
     gateway_online: bool
     rivals: list[dict[str, str]]
     unknown_log_in: UnknownLogIn | None  # of the project
+    modbus: list[PolledGroup]  # registers that the server asks it for
+    polled: bool  # whether it does so now
     newest_ts: int  # ms: the greatest timestamp of its current values; 0: there are none
     now: int  # ms
 
