@@ -3,6 +3,7 @@
 A segment is filled while its commit is open, and does not change afterwards. It is stored as one row.
 """
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
@@ -57,7 +58,6 @@ class Segment:
         "_sets",
         "body",
         "created_at",
-        "forgotten",
         "project_id",
         "seq",
         "size_bytes",
@@ -69,10 +69,9 @@ class Segment:
         self.created_at = created_at
         self.body = body or _Body([], [], [], [], [])
         self._counts: Counts | None = None
-        self.forgotten = False  # by the cache of recent segments
         self._sets: dict[tuple[str, ...], int] = {}
         self._devices: dict[str, int] = {}
-        self._at: dict[str, tuple[list[int], ...]] = {}
+        self._at: dict[str, tuple[array[int], ...]] = {}
         self.size_bytes = sum(map(len, self.body.items))
 
     @classmethod
@@ -137,14 +136,14 @@ class Segment:
                 found[target_id] = counted if before is None else [a + b for a, b in zip(before, counted, strict=True)]
         return found
 
-    def places(self, target_id: str, lane: int) -> list[int]:
+    def places(self, target_id: str, lane: int) -> Sequence[int]:
         """The indexes of a target's messages in a lane. Not before the commit."""
         found = self._at.get(target_id)
         if found is None:
             body = self.body
             wanted = [target_id in targets for targets in body.sets]
             lanes = [lane_of(device.id) for device in body.devices]
-            found = tuple([] for _ in range(LANES))
+            found = tuple(array("I") for _ in range(LANES))
             for index, (the_set, device) in enumerate(zip(body.item_sets, body.item_devices, strict=True)):
                 if wanted[the_set]:
                     found[lanes[device]].append(index)

@@ -2,6 +2,7 @@
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from thingstead.model.forwarding.message import ForwardMessage
@@ -21,10 +22,10 @@ class SegmentBatch:
     __slots__ = ("count", "parts", "size_bytes")
 
     def __init__(self) -> None:
-        self.parts: list[tuple[Segment, list[int]]] = []
+        self.parts: list[tuple[Segment, Sequence[int]]] = []
         self.count = self.size_bytes = 0
 
-    def add(self, segment: Segment, places: list[int], size_bytes: int) -> None:
+    def add(self, segment: Segment, places: Sequence[int], size_bytes: int) -> None:
         """Adds messages of a segment, which come after those that are there."""
         self.parts.append((segment, places))
         self.count += len(places)
@@ -57,7 +58,7 @@ class SegmentBatch:
         return LaneCursor(segment.seq, places[-1] + 1, items, size_bytes)
 
 
-def _size_of(segment: Segment, places: list[int]) -> int:
+def _size_of(segment: Segment, places: Sequence[int]) -> int:
     items = segment.body.items
     return sum([len(items[place]) for place in places])
 
@@ -132,7 +133,7 @@ class SegmentReader:
         return batch
 
 
-def _cut(batch: SegmentBatch, segment: Segment, places: list[int]) -> None:
+def _cut(batch: SegmentBatch, segment: Segment, places: Sequence[int]) -> None:
     """Adds those messages that BATCH_BYTES leave room for; at least one to an empty batch."""
     items, room = segment.body.items, BATCH_BYTES - batch.size_bytes
     count = 0

@@ -1,7 +1,7 @@
 """The newest segments in memory, so that targets that keep up read nothing from the store."""
 
 from bisect import bisect_left, insort
-from collections import deque
+from collections import OrderedDict
 
 from thingstead.model.forwarding.segment import Segment
 
@@ -16,7 +16,7 @@ class RecentSegments:
         self.floor = 0  # of projects without one of their own: what was stored before the start
         self._floors: dict[str, int] = {}
         self._segments: dict[str, list[Segment]] = {}
-        self._order: deque[Segment] = deque()  # of all projects, oldest first; also those that were forgotten
+        self._order: OrderedDict[int, Segment] = OrderedDict()  # of all projects by seq, oldest first
         self.size_bytes = 0
 
     def add(self, segment: Segment) -> None:
@@ -24,10 +24,11 @@ class RecentSegments:
         if segment.seq <= self._floors.get(segment.project_id, self.floor):
             return
         insort(self._segments.setdefault(segment.project_id, []), segment, key=_seq_of)
-        self._order.append(segment)
+        self._order[segment.seq] = segment
         self.size_bytes += _size_of(segment)
         while self.size_bytes > RECENT_BYTES and len(self._order) > 1:
-            self.forget(self._order[0].project_id, self._order[0].seq)
+            oldest = next(iter(self._order.values()))
+            self.forget(oldest.project_id, oldest.seq)
 
     def since(self, project_id: str, seq: int) -> list[Segment] | None:
         """The segments of a project from ``seq`` on, inclusive; None: some of them are not in memory."""
@@ -42,13 +43,11 @@ class RecentSegments:
         count = bisect_left(segments, end + 1, key=_seq_of)
         for segment in segments[:count]:
             self.size_bytes -= _size_of(segment)
-            segment.forgotten = True
+            self._order.pop(segment.seq, None)
         del segments[:count]
         if not segments:
             self._segments.pop(project_id, None)
         self._floors[project_id] = max(end, self._floors.get(project_id, self.floor))
-        while self._order and self._order[0].forgotten:
-            self._order.popleft()
 
 
 def _seq_of(segment: Segment) -> int:
