@@ -71,7 +71,10 @@ def try_on_messages(
     attributes: Mapping[str, Any] | None = None,
     method: str | None = None,
     params: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any] | None = None,
 ) -> Call[MessageRuleTest]:
     """Evaluates a new or an existing rule on a message, or on the last messages of a device; nothing is done."""
-    body = members(rule=rule, rule_id=rule_id, device=device, attributes=attributes, method=method, params=params)
+    body = members(
+        rule=rule, rule_id=rule_id, device=device, attributes=attributes, method=method, params=params, data=data
+    )
     return Call("POST", "/message_rule_test", MessageRuleTest, body)
