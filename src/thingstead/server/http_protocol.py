@@ -294,7 +294,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if cycle.scope["path"].startswith(DOWNLOADS):
             self._sending = self._sending or SendQueue(self.transport)
-            cycle.scope["unsent_bytes"] = self._sending.unsent_bytes  # type: ignore[typeddict-unknown-key]  # ours
+            ours = {"unsent_bytes": self._sending.unsent_bytes, "proved": self._arrival.proved}
+            cycle.scope.update(ours)  # type: ignore[typeddict-item]  # what the application may call
         elif self._sending is not None:
             self._sending.end()
             self._sending = None
