@@ -1,5 +1,6 @@
 """A device asks whether there is a newer version (``otaCheck``, wire reference §11.4)."""
 
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -155,3 +156,31 @@ def test_a_pushed_version_is_none_that_the_device_runs(fleet: Fleet) -> None:
         fleet.api.call("POST", f"/control/device/{certificate.device_id}/attributes", json={"version": "1.1"})
         assert check(device)["upgrade"]
     assert fleet.upgrades(certificate.device_id)[0]["state"] == "sent"
+
+
+def test_a_question_in_another_form_is_answered_about_the_main_module(fleet: Fleet) -> None:
+    fleet.version("1.1")
+    with fleet.connected(fleet.device()) as device:
+        for module in ({"a": 1}, "x" * 100_000, "a b", "", None, 7):
+            assert check(device, module=module, version="1.0")["module"] == "main"
+        for version in ("9" * 70, {"a": 1}, [1], True, "nightly"):
+            assert check(device, version=version) == NONE
+
+
+def test_a_version_can_be_recalled_when_its_type_is_gone(fleet: Fleet) -> None:
+    version_id = fleet.version("1.1")
+    fleet.api.call("DELETE", f"/device_type/{fleet.type_id}")
+    assert fleet.api.call("PUT", f"/ota_version/{version_id}", json={"enabled": False})["enabled"] is False
+    refused = fleet.answer("PUT", f"/ota_version/{version_id}", json={"types": [fleet.type_id]})
+    assert refused["errors"][0]["field"] == "types[0]"
+
+
+def test_many_devices_that_ask_at_once_are_all_answered(fleet: Fleet) -> None:
+    fleet.version("1.1")
+    certificates = [fleet.device() for _ in range(20)]
+    with ExitStack() as stack:
+        devices = [stack.enter_context(fleet.connected(each)) for each in certificates]
+        for device in devices:
+            device.publish("event/report/1", {"method": "otaCheck", "params": {"version": "1.0"}})
+        links = {device.next("command/send/1000")["params"]["url"] for device in devices}
+    assert len(links) == len(certificates)

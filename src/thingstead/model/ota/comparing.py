@@ -8,7 +8,7 @@ from thingstead.model.ota.version import ANY_VERSION, OtaVersion
 # Why a device does not get a version.
 NotOffered = Literal["", "not_newer", "version_unknown", "not_comparable", "not_from_version"]
 
-_NUMERIC = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9})*)(?:([-+_. ]?)(.*))?\Z", re.DOTALL)
+_NUMERIC = re.compile(r"[vV]?(\d+(?:\.\d+)*)(?:([-+_. ]?)(.*))?\Z", re.DOTALL)
 
 
 def parsed(version: str) -> tuple[tuple[int, ...], str] | None:

@@ -7,6 +7,7 @@ import msgspec
 VERSIONS_COUNT = 1_000  # in a project
 VERSION_NAME_LENGTH = 64
 MODULE_LENGTH = 32
+MODULE = "main"  # of what does not say
 TYPES_COUNT = 100  # that one version names
 DEVICES_COUNT = 1_000  # that one version names
 FROM_VERSIONS_COUNT = 100  # that one version names
@@ -43,7 +44,7 @@ class OtaVersion(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     descr: str = ""
     version_name: str  # what the device reports when it runs it
-    module: str = "main"
+    module: str = MODULE
     types: tuple[str, ...] = ()  # ids; empty: devices of any type, or of none
     devices: tuple[str, ...] = ()  # ids; empty: all of these types
     from_versions: tuple[str, ...] = ()

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 
 import structlog
 
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
-from thingstead.errors import NotFound, ThingsteadError
+from thingstead.errors import ThingsteadError
 from thingstead.model.device import Device
 from thingstead.model.messages import EventReported
-from thingstead.services.ota.offers import OtaOffers
+from thingstead.services.ota.offers import OtaOffer, OtaOffers, module_of
 from thingstead.services.shared.commits import settled
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.services.triggers.index import TriggerIndex
@@ -22,6 +23,7 @@ log = structlog.get_logger("thingstead.ota")
 METHOD = "otaCheck"
 CHECKS_WAITING = 10_000  # of all devices; one more is not answered, and the device asks again
 BURST, INTERVAL_S = 20, 5.0  # answers to one device: so many at once, then one per interval
+ANSWERED_AT_ONCE = 50  # in one commit
 RETRY_S = 1.0
 
 
@@ -69,37 +71,56 @@ class OtaChecks:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                message = self._waiting.popleft()
+                count = min(ANSWERED_AT_ONCE, len(self._waiting))
                 try:
-                    self.outcomes[await self._answer(message)] += 1
-                except ThingsteadError as exc:
-                    self.outcomes["refused"] += 1
-                    log.info("a check for upgrades was not answered", device=message.device_id, reason=exc.message)
+                    await self.answer([self._waiting.popleft() for _ in range(count)])
                 except Exception:
-                    log.exception("a check for upgrades failed", device=message.device_id)
+                    log.exception("checks for upgrades failed")
                     await asyncio.sleep(RETRY_S)
 
-    async def _answer(self, message: EventReported) -> str:
+    async def answer(self, messages: Sequence[EventReported]) -> None:
+        """Answers some checks in one commit."""
+        offers: list[tuple[EventReported, OtaOffer]] = []
+        for message in messages:
+            try:
+                found = await self._offer(message)
+            except ThingsteadError as exc:
+                self._refused(message, exc)
+                continue
+            if isinstance(found, str):
+                self.outcomes[found] += 1
+            else:
+                offers.append((message, found))
+        for _, offer in offers:  # in one turn of the event loop
+            offer.append()
+        for message, offer in offers:
+            assert offer.commit is not None, "it was appended"
+            try:
+                await settled(offer.commit)
+            except ThingsteadError as exc:
+                self._refused(message, exc)
+                continue
+            refused = offer.done()
+            if refused is None:
+                self.outcomes["none" if offer.upgrade is None else "offered"] += 1
+            else:
+                self._refused(message, refused)
+
+    def _refused(self, message: EventReported, why: ThingsteadError) -> None:
+        self.outcomes["refused"] += 1
+        log.info("a check for upgrades was not answered", device=message.device_id, reason=why.message)
+
+    async def _offer(self, message: EventReported) -> OtaOffer | str:
+        """The answer to a check, or why there is none."""
         project_id = await self._store.message_stat.project_of(message.device_id)
         if project_id is None:
             return "refused"
-        try:
-            device = await self._store.devices.get(project_id, message.device_id)
-        except NotFound:
-            return "refused"
+        device = await self._store.devices.get(project_id, message.device_id)
         if self._has_rule(device):
             return "rule"
-        module = str(message.params.get("module") or "main")
-        if not await self._offers.versions_for(device, module):
+        if not await self._offers.versions_for(device, module_of(message.params)):
             return "none"
-        offer = await self._offers.answer(device, params=message.params, cause=message.event_id)
-        offer.append()
-        assert offer.commit is not None, "it was appended"
-        await settled(offer.commit)
-        refused = offer.done()
-        if refused is not None:
-            raise refused
-        return "none" if offer.upgrade is None else "offered"
+        return await self._offers.answer(device, params=message.params, cause=message.event_id)
 
     def _has_rule(self, device: Device) -> bool:
         """Whether an enabled message rule answers the checks of a device."""

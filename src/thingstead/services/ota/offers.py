@@ -1,6 +1,6 @@
 """What a device is told: the command ``otaUpgrade`` (wire reference §11.4)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cmp_to_key
 from typing import Any
 
@@ -18,7 +18,7 @@ from thingstead.model.ota.rollout import (
     TOKENS_OF_DEVICE_COUNT,
     OtaUpgrade,
 )
-from thingstead.model.ota.version import OtaVersion
+from thingstead.model.ota.version import MODULE, MODULE_LENGTH, OtaVersion, is_version_text
 from thingstead.services.commands.control import ControlService
 from thingstead.services.ota.files import OtaFiles
 from thingstead.services.ota.links import Links, NewLink
@@ -132,7 +132,7 @@ class OtaOffers:
             ThingsteadError: the command is refused, as :meth:`ControlService.draft` says.
         """
         asked = params or {}
-        module = module or str(asked.get("module") or "main")
+        module = module or module_of(asked)
         told = version_text(asked.get("version"))
         rows = await self._store.ota_upgrades.list_of_device(device.id)
         for version in await self.versions_for(device, module):
@@ -230,6 +230,13 @@ class OtaOffers:
             self._control.announce(command)
         elif upgrade is not None:
             self.watch.refused(upgrade, refused.message)
+
+
+def module_of(params: Mapping[str, Any]) -> str:
+    """The module that a device asks for: its own word, if it can be one."""
+    module = params.get("module")
+    usable = isinstance(module, str) and len(module) <= MODULE_LENGTH and is_version_text(module)
+    return str(module) if usable else MODULE
 
 
 def _newest_first(one: OtaVersion, other: OtaVersion) -> int:

@@ -1,6 +1,6 @@
 """Operations on versions."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from thingstead.services.ota.offers import OtaOffers
 from thingstead.services.registry.rule_source import find_device
 from thingstead.storage.base import Store
 
+REFERENCES = ("types", "devices")  # members that name what exists
 _MEMBERS = tuple(name for name in OtaVersionPatch.__struct_fields__ if name != "version")
 
 
@@ -60,7 +61,7 @@ class OtaVersionService:
         given = {name: getattr(patch, name) for name in _MEMBERS if getattr(patch, name) is not UNSET}
         form = OtaVersionForm(**{name: getattr(before, name) for name in OtaVersionForm.__struct_fields__})
         form = msgspec.structs.replace(form, **given)
-        await self._check(project_id, form)
+        await self._check(project_id, form, given)
         changes = {name: value for name, value in _members(form).items() if name in given}
         changes["update_time"] = self._clock.now_ms()
         await self._store.ota_versions.update(project_id, version_id, changes, patch.version or None)
@@ -90,15 +91,18 @@ class OtaVersionService:
         self._offers.changed(project_id)
         self._downloads.changed(version_id)
 
-    async def _check(self, project_id: str, form: OtaVersionForm) -> None:
+    async def _check(self, project_id: str, form: OtaVersionForm, given: Container[str] = REFERENCES) -> None:
+        """Raises InvalidInput with every problem. Types and devices that are not ``given`` may be gone by now: a
+        version can be disabled all the same."""
         problems = Problems()
         check_version(form, problems)
-        named = [each for each in form.types if limits.is_id(each)]
+        types = form.types if "types" in given else ()
+        named = [each for each in types if limits.is_id(each)]
         known = await self._store.device_types.conn_types(project_id, set(named)) if named else {}
-        for index, type_id in enumerate(form.types):
+        for index, type_id in enumerate(types):
             if type_id not in known:
                 problems.add(f"types[{index}]", "not_in_project")
-        for index, device_id in enumerate(form.devices):
+        for index, device_id in enumerate(form.devices if "devices" in given else ()):
             if await find_device(self._store, project_id, device_id) is None:
                 problems.add(f"devices[{index}]", "not_in_project")
         problems.refuse()
