@@ -9,6 +9,7 @@ from tests.services.tasks.conftest import HOUR, START, Office
 from thingstead.errors import Conflict, NotFound
 from thingstead.model.console.bulk import Actor
 from thingstead.model.device import Page
+from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.tasks.run import TaskResult, TaskRun
 from thingstead.model.tasks.task import Task, TaskAction
 from thingstead.services.tasks.slices import SLICE_DEVICES, slices_of
@@ -53,6 +54,22 @@ async def test_a_filter_selects_the_devices_when_a_run_begins(desk: Office) -> N
 
     assert (run.total, run.done) == (SLICE_DEVICES + 2, SLICE_DEVICES + 2)
     assert await desk.values() == [{"lamp": True}] * (SLICE_DEVICES + 2)
+
+
+async def test_a_push_of_a_run_starts_message_rules_which_are_traced_to_the_run(desk: Office) -> None:
+    await desk.add_devices(1)
+    body = {"name": "seen", "on": "after_push", "devices": desk.device_ids, "actions": [{"set": {"seen": True}}]}
+    rule = await desk.platform.message_rules.create(desk.project_id, msgspec.convert(body, MessageRuleForm))
+    task = await desk.add_task(schedule=NEVER)
+
+    run = await run_now(desk, task)
+    await desk.platform.message_rules.runner.sweep()
+
+    (evaluation,) = (await desk.platform.message_rules.trace(desk.project_id, rule.id)).items
+    assert run.id in evaluation.message_id
+    async with asyncio.timeout(60):
+        while await desk.values() != [{"lamp": True, "seen": True}]:  # noqa: ASYNC110 - a row
+            await asyncio.sleep(0)
 
 
 async def test_a_command_is_issued_and_its_state_is_shown(office: Office) -> None:
