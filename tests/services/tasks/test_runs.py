@@ -1,17 +1,20 @@
 """What runs do to their devices: effects, results, functions, slices, and ends before their time."""
 
 import asyncio
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.services.tasks.conftest import HOUR, START, Office
 from thingstead.errors import Conflict, NotFound
+from thingstead.model import limits
 from thingstead.model.console.bulk import Actor
 from thingstead.model.device import Page
 from thingstead.model.message_rules.rule_form import MessageRuleForm
 from thingstead.model.tasks.run import TaskResult, TaskRun
 from thingstead.model.tasks.task import Task, TaskAction
+from thingstead.model.tasks.task_form import TaskPatch
 from thingstead.services.tasks.slices import SLICE_DEVICES, slices_of
 from thingstead.storage.commit import settled
 
@@ -216,3 +219,60 @@ async def test_runs_of_a_project_take_turns_and_devices_are_bounded_in_time(desk
 def test_a_slice_is_bounded_in_devices_values_and_bytes(action: dict[str, object], sizes: list[int]) -> None:
     made = slices_of([str(number) for number in range(120)], msgspec.convert(action, TaskAction))
     assert [len(each) for each in made] == sizes
+
+
+async def test_a_command_that_the_commit_refuses_is_a_refused_result(office: Office) -> None:
+    await office.add_devices(2)
+    full, free = office.device_ids
+    device = await office.store.devices.get(office.project_id, full)
+    for _ in range(limits.OPEN_COMMANDS_COUNT):
+        commit, _ = office.store.commands.append(await office.platform.control.draft(device, "m", wait_ms=HOUR))
+    await settled(commit)
+    task = await office.add_task(schedule=NEVER, action={"command": {"method": "m"}})
+
+    run = await run_now(office, task)
+
+    found = {each.device_id: (each.result, each.code, bool(each.command_id)) for each in await results(office, run)}
+    assert found == {full: ("refused", "open_commands_full", False), free: ("done", "", True)}
+    assert (run.done, run.refused) == (1, 1)
+    assert office.scheduler.runner.results == {"done": 1, "refused": 1}
+
+
+async def test_a_task_that_is_changed_is_planned_anew_only_if_its_schedule_is(desk: Office) -> None:
+    await desk.add_devices(1)
+    task = await desk.add_task(schedule={"every_ms": HOUR, "start_at": START + HOUR, "max_runs": 1})
+    await desk.until(START + HOUR)
+    await desk.serve()
+
+    async def change(**members: Any) -> Task:
+        patch = msgspec.convert(members, TaskPatch)
+        return (await desk.platform.tasks.update(desk.project_id, task.id, patch))[0]
+
+    assert (await change(name="other")).state == "ended"
+    assert (await change(enabled=False)).state == "off"
+    assert (await change(enabled=True)).state == "ended", "it had its run"
+    again = await change(schedule={"every_ms": HOUR, "max_runs": 1})
+    assert (again.state, again.run_count, again.due_at) == ("scheduled", 0, START + 2 * HOUR)
+    assert (await change(descr="text")).due_at == START + 2 * HOUR
+    off = await change(enabled=False)
+    await desk.until(START + 10 * HOUR)
+    on = await change(enabled=True)
+    assert (off.due_at, on.due_at) == (0, START + 11 * HOUR), "what passed meanwhile was not missed"
+
+
+async def test_a_run_that_is_cancelled_while_a_slice_waits_for_its_turn_does_not_apply_it(desk: Office) -> None:
+    await desk.add_devices(2)
+    task = await desk.add_task(schedule=NEVER)
+    begun = await desk.platform.tasks.run_now(desk.project_id, task.id, ACTOR)
+    turns = desk.scheduler.runner._turns
+
+    async with turns.turn("another project", 0.0):
+        working = asyncio.create_task(desk.scheduler.runner.run())
+        async with asyncio.timeout(60):
+            while not turns._waiting:  # noqa: ASYNC110 - a turn of somebody else
+                await asyncio.sleep(0)
+        await desk.platform.tasks.cancel(desk.project_id, task.id, begun.id)
+    await working
+
+    assert await desk.values() == [{}, {}]
+    assert (await desk.platform.tasks.get_run(desk.project_id, task.id, begun.id)).done == 0
