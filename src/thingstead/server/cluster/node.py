@@ -192,10 +192,8 @@ class Node:
         try:
             watched = (keeping, running, stopping, activity.fenced)
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            if stopping.done() and self.active.is_set() and activity.store is not None:
-                settling = loop.create_task(activity.store.settle_log(SETTLE_TIMEOUT_S))
-                await asyncio.wait((settling, keeping, running, activity.fenced), return_when=asyncio.FIRST_COMPLETED)
-                settling.cancel()
+            if stopping.done() and self.active.is_set():
+                await self._settle_log(activity, keeping, running)
             self.front.retire()
             self.http.make_websocket = None
             self.active.clear()
@@ -211,6 +209,15 @@ class Node:
             await _cancelled(keeping, stopping, running, activity.fenced)
             await self._membership.leave()
         await self._settle(running)
+
+    async def _settle_log(self, activity: "_Activity", *ends: "asyncio.Task[Any]") -> None:
+        """Makes what the next node reads small, while everything is still served, unless the database is away."""
+        store = activity.store
+        if store is None or store.trouble() is not None:
+            return
+        settling = asyncio.ensure_future(store.settle_log(SETTLE_TIMEOUT_S))
+        await asyncio.wait((settling, *ends, activity.fenced), return_when=asyncio.FIRST_COMPLETED)
+        settling.cancel()
 
     def _lose(self, activity: "_Activity", keeping: "asyncio.Task[str]") -> None:
         """Stops answering at once, whatever is under way."""
