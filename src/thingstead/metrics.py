@@ -181,6 +181,13 @@ CATALOG: dict[str, MetricInfo] = {
         MetricInfo(
             "thingstead_message_rule_work_broken_total", "counter", "Actions without effect because the server failed."
         ),
+        MetricInfo("thingstead_message_rule_outgoing_waiting", "gauge", "Messages that wait for addresses outside."),
+        MetricInfo(
+            "thingstead_message_rule_outgoing_total",
+            "counter",
+            "Messages to addresses outside, by outcome; `retrying`: attempts that failed and are repeated.",
+            labels=("outcome",),
+        ),
         MetricInfo("thingstead_message_rule_reports_held", "gauge", "Reports that wait for functions."),
         MetricInfo("thingstead_message_rule_reports_held_bytes", "gauge", "Bytes of these reports."),
         MetricInfo(

@@ -158,6 +158,12 @@ def _read_message_rules(metrics: Metrics, platform: Platform) -> None:
     metrics.read("thingstead_message_rule_work_waiting", lambda: room.count)
     metrics.read("thingstead_message_rule_work_waiting_bytes", lambda: room.size_bytes)
     metrics.read("thingstead_message_rule_work_broken_total", lambda: runner.broken)
+    outbox = platform.message_rules.outbox
+    metrics.read("thingstead_message_rule_outgoing_waiting", lambda: outbox.waiting)
+    metrics.read(
+        "thingstead_message_rule_outgoing_total",
+        lambda: {(outcome,): count for outcome, count in outbox.outcomes.items()},
+    )
     metrics.read("thingstead_message_rule_reports_held", lambda: held.count)
     metrics.read("thingstead_message_rule_reports_held_bytes", lambda: held.size_bytes)
 

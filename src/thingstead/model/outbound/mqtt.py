@@ -24,6 +24,7 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 PLACEHOLDERS = ("project_id", "device_id", "device_key", "device_name", "type_id", "kind", "identifier")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNFIT = re.compile("[+#/\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")  # in one level of a topic
+_HOST = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:-]*\Z")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 
 MqttUrl = Annotated[
@@ -128,7 +129,9 @@ def check_mqtt(endpoint: MqttEndpoint, where: str, problems: Problems) -> None:
         problems.add(f"{where}.certificate", "certificate_with_key")
     if endpoint.password is not None and endpoint.user_name is None and endpoint.version != "5":
         problems.add(f"{where}.password", "password_with_user_name")
-    for member in ("client_id", "user_name", "password", "server_name"):
+    if endpoint.server_name is not None and not _HOST.match(endpoint.server_name):
+        problems.add(f"{where}.server_name", "bad_host")
+    for member in ("client_id", "user_name", "password"):
         value = getattr(endpoint, member)
         if value is not None and _CONTROL.search(value):
             problems.add(f"{where}.{member}", "has_control_characters")

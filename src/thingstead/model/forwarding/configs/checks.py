@@ -12,6 +12,7 @@ from thingstead.model.outbound.mqtt import check_mqtt, check_placeholders
 
 _HOST = re.compile(r"[A-Za-z0-9_.:%-]+\Z")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]+\Z")
+_TOKEN = re.compile(r"[\x21-\x7e]+\Z")  # as the value of a header
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -35,7 +36,9 @@ def check_influxdb_config(config: InfluxdbConfig, problems: Problems, field: str
                 problems.add(f"{field}.{member}", "cannot_be_combined", other="token")
     elif (config.user_name is None) is not (config.password is None):
         problems.add(f"{field}.password", "goes_with_user_name")
-    _check_plain(config, ("user_name", "password", "token"), problems, field)
+    if config.token is not None and not _TOKEN.match(config.token):
+        problems.add(f"{field}.token", "not_printable_ascii")
+    _check_plain(config, ("user_name", "password"), problems, field)
     check_placeholders(config.measurement, f"{field}.measurement", problems)
 
 

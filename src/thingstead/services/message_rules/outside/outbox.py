@@ -39,6 +39,8 @@ BATCH_MAX_BYTES = 1_048_576  # of them; a single message may be larger
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 300.0
 STORE_RETRY_S = 1.0
 
+OUTCOMES: tuple[Outcome, ...] = ("delivered", "retrying", "undelivered", "expired", "off")
+
 Lane = tuple[str, str, int]  # project, rule, index of the action
 
 
@@ -46,7 +48,7 @@ class Outbox:
     """Delivers messages on the active node. Not active until :meth:`start`.
 
     Attributes:
-        delivered, refused, expired, failed: numbers of messages since the start; of attempts, for the last one.
+        outcomes: numbers of messages since the start; of ``retrying``, of attempts.
     """
 
     def __init__(self, store: Store, clock: Clock, triggers: Triggers, sender: OutsideSender) -> None:
@@ -58,12 +60,12 @@ class Outbox:
         self._lanes: dict[Lane, asyncio.Task[None]] = {}
         self._sizes: dict[Lane, tuple[int, int]] = {}  # messages that wait in a lane, and their bytes
         self._woken: set[Lane] = set()  # something was added since the lane last looked
-        self._waits: dict[Lane, asyncio.Event] = {}  # of lanes that wait after a failure; set to end that
+        self._waits: dict[Lane, asyncio.Event] = {}  # of lanes that send; set to try again without waiting
         self._turns = asyncio.Semaphore(LANES_LIMIT)
         self._project_turns: dict[str, asyncio.Semaphore] = {}
         self._active = False
         self._last_number = 0
-        self.delivered = self.refused = self.expired = self.failed = 0
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
 
     @property
     def waiting(self) -> int:
@@ -125,6 +127,7 @@ class Outbox:
         """Sends the messages of a lane until none waits."""
         project_id = lane[0]
         turns = self._project_turns.setdefault(project_id, asyncio.Semaphore(PROJECT_LANES_LIMIT))
+        self._waits[lane] = asyncio.Event()
         failures = 0
         try:
             while lane in self._woken:
@@ -139,18 +142,16 @@ class Outbox:
                 if failed is not None:
                     await self._wait(lane, _wait_s(failures, failed))
         finally:
-            del self._lanes[lane]
+            del self._lanes[lane], self._waits[lane]
             if not any(each[0] == project_id for each in self._lanes):
                 self._project_turns.pop(project_id, None)
 
     async def _wait(self, lane: Lane, seconds: float) -> None:
-        wait = self._waits[lane] = asyncio.Event()
-        try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await wait.wait()
-        finally:
-            del self._waits[lane]
+        wait = self._waits[lane]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wait.wait()
+        wait.clear()
 
     async def _send_some(self, lane: Lane) -> SendFailed | None:
         """Sends the oldest messages of a lane. Returns the failure after which it has to wait."""
@@ -168,7 +169,6 @@ class Outbox:
             for message in messages
             if message.create_time < since
         }
-        self.expired += len(over)
         left = [message for message in messages if message.number not in over]
         action = self._action_of(lane)
         if action is None:
@@ -181,16 +181,12 @@ class Outbox:
 
     async def _delivered(self, action: Action, messages: Sequence[OutgoingMessage]) -> Delivered:
         try:
-            found = await self._sender.deliver(action, messages)
+            return await self._sender.deliver(action, messages)
         except ThingsteadError:
             raise  # of the store: nothing was sent
         except Exception:
             log.exception("messages of a rule cannot be sent", rule=messages[0].rule_id)  # a bug
             return {messages[0].number: SendFailed(reason("notice_not_made"))}
-        self.delivered += sum(failed is None for failed in found.values())
-        self.refused += sum(failed is not None and failed.permanent for failed in found.values())
-        self.failed += sum(failed is not None and not failed.permanent for failed in found.values())
-        return found
 
     async def _conclude(self, messages: Sequence[OutgoingMessage], over: Delivered) -> None:
         """Removes what is over, and tells the trace of the rule."""
@@ -227,6 +223,7 @@ class Outbox:
         return action if action.url is not None or action.mqtt is not None else None
 
     def _tell(self, message: OutgoingMessage, failed: SendFailed | None) -> None:
+        self.outcomes[_outcome(failed)] += 1
         rule = self._triggers.index.rules.get(message.rule_id)
         if rule is not None:
             rule.tell(
