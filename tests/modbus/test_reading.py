@@ -143,7 +143,7 @@ def test_a_value_that_cannot_be_read_does_not_hide_the_others() -> None:
 
 def test_a_payload_with_too_many_values_is_used_in_part() -> None:
     rows = [Register(attribute=f"a{index}", address=0) for index in range(200)]
-    reading = read(table(group(*rows)), answer(b"\x00\x01\x00\x00") * 25)
+    reading = read(table(group(*rows)), answer(b"\x00\x01\x00\x00") * 15)
     assert len(reading.reports()) == VALUES_COUNT // 200
     assert codes(reading) == ["modbus_too_many_values"] * 5
 

@@ -14,6 +14,7 @@ from thingstead.model.values.coordinates import CoordinateSystem, converter
 from thingstead.model.values.definition import check_functions
 from thingstead.model.values.formula import DEPTH, LENGTH, FormulaError, NoResult, compile_formula
 from thingstead.model.values.processing import Processing, processing_of
+from thingstead.model.values.processing_checks import COMPUTED_COUNT
 from thingstead.model.values.scaling import scaling
 
 VALUES = {"a": 4, "b": 0, "c": 2.5, "on": True, "text": "hot", "room-temp": 5, "list": [1]}
@@ -254,3 +255,11 @@ def test_processing_that_cannot_work_is_refused_by_the_field(attribute: dict[str
     check_functions(msgspec.convert({"attributes": [{"identifier": "x", **attribute}]}, Functions), problems)
     path = f"functions.attributes[0].processing.{field}".rstrip(".")
     assert [(error.field, error.reason.code) for error in problems.errors] == [(path, code)]
+
+
+def test_a_definition_computes_a_bounded_number_of_attributes() -> None:
+    attributes = [{"identifier": f"x{index}", "processing": {"formula": "a"}} for index in range(COMPUTED_COUNT + 5)]
+    problems = Problems()
+    check_functions(msgspec.convert({"attributes": attributes}, Functions), problems)
+    path = f"functions.attributes[{COMPUTED_COUNT}].processing"
+    assert [(error.field, error.reason.code) for error in problems.errors] == [(path, "too_many_computed")]

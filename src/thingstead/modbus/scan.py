@@ -18,7 +18,7 @@ from thingstead.modbus.frames import (
 SCANNED_BYTES = 4_096  # of one payload; what is beyond is noise
 FRAMES_COUNT = 64  # of one payload; what is beyond is noise
 NOISE_BYTES = 512  # of one payload that are searched for a frame; after that the rest is noise
-CHECKED_BYTES = 16_384  # that go through the CRC for one payload
+CHECKED_BYTES = 8_192  # that go through the CRC for one payload
 _HEAD_BYTES = 6  # of a PDU, that tell its length
 
 

@@ -31,7 +31,7 @@ class RegisterWrite(NamedTuple):
 class CompiledGroup:
     """A group: its request, and what is in the answer."""
 
-    __slots__ = ("_reads", "index", "interval_ms", "name", "request")
+    __slots__ = ("_reads", "index", "interval_ms", "name", "request", "size")
 
     def __init__(self, index: int, group: RegisterGroup) -> None:
         self.index = index
@@ -39,6 +39,7 @@ class CompiledGroup:
         self.interval_ms = group.interval_ms
         self.request = ReadRequest(group.unit_id, group.function, group.address, group.count)
         self._reads = [(each.attribute, _read_of(group, each)) for each in group.registers]
+        self.size = len(self._reads)  # attributes
 
     def values(self, data: bytes) -> Values:
         """The attributes in the data of an answer, and those that cannot be read."""

@@ -17,7 +17,7 @@ EXCEPTIONS = {
     5: "acknowledge", 6: "server device busy", 8: "memory parity error", 10: "gateway path unavailable",
     11: "gateway target device failed to respond",
 }  # fmt: skip  # of the application protocol, §7
-VALUES_COUNT = 4_000  # of one payload
+VALUES_COUNT = 2_000  # of one payload
 SHOWN_BYTES = 32  # of a frame in a reason
 
 
@@ -90,9 +90,9 @@ def read_payload(stream: CompiledStream, data: bytes, sent: SentRequest | None =
     room = VALUES_COUNT
     for frame in scanned.frames:
         found = _used(stream, frame, sent)
-        room -= len(found.attributes)
-        if room < 0:
-            found = found._replace(attributes={}, why=reason("modbus_too_many_values", maximum=VALUES_COUNT))
+        if found.why is None and found.group is not None:
+            room -= found.group.size
+            found = _with_values(found, found.group, room)
         used.append(found)
         asked = read_request_of(frame)
         if asked is not None and (sent is None or frame.raw != sent.frame):  # another master on the same bus
@@ -100,6 +100,14 @@ def read_payload(stream: CompiledStream, data: bytes, sent: SentRequest | None =
         elif found.answers:
             sent = None
     return PayloadReading(used, scanned.noise, scanned.rest, sent)
+
+
+def _with_values(used: UsedFrame, group: CompiledGroup, room: int) -> UsedFrame:
+    """An answer with its values, if there is room for them."""
+    if room < 0:
+        return used._replace(why=reason("modbus_too_many_values", maximum=VALUES_COUNT))
+    attributes, refused = group.values(used.frame.data)
+    return used._replace(attributes=attributes, refused=refused)
 
 
 def _used(stream: CompiledStream, frame: Frame, sent: SentRequest | None) -> UsedFrame:
@@ -122,8 +130,7 @@ def _used(stream: CompiledStream, frame: Frame, sent: SentRequest | None) -> Use
     if answers and sent is not None and sent.read is not None and sent.read.data_bytes == len(frame.data):
         group = sent.group or next((each for each in stream.groups if each.request == sent.read), None)
         if group is not None:
-            attributes, refused = group.values(frame.data)
-            return UsedFrame(frame, group, attributes, refused, None, answers=True)
+            return UsedFrame(frame, group, {}, [], None, answers=True)
         why = reason("modbus_other_request", address=sent.read.address, quantity=sent.read.quantity)
         return UsedFrame(frame, None, {}, [], why, answers=True)
     return _by_length(stream, frame)
@@ -133,8 +140,7 @@ def _by_length(stream: CompiledStream, frame: Frame) -> UsedFrame:
     """An answer to nothing that is known."""
     groups = stream.by_answer.get((frame.unit_id, frame.function, len(frame.data)), ())
     if len(groups) == 1:
-        attributes, refused = groups[0].values(frame.data)
-        return UsedFrame(frame, groups[0], attributes, refused, None, answers=False)
+        return UsedFrame(frame, groups[0], {}, [], None, answers=False)
     code = "modbus_ambiguous" if groups else "modbus_no_group"
     why = reason(code, unit=frame.unit_id, function=frame.function, bytes=len(frame.data))
     return UsedFrame(frame, None, {}, [], why, answers=False)

@@ -12,7 +12,7 @@ import msgspec
 from thingstead.model import limits
 from thingstead.model.device_type import DataType, Functions, Parameter
 from thingstead.model.limits import Problems
-from thingstead.model.values.processing_checks import check_processing
+from thingstead.model.values.processing_checks import check_all_processing
 from thingstead.refusals import reason
 
 Options = Mapping[str, Any]
@@ -49,8 +49,7 @@ def check_functions(functions: Functions, problems: Problems, field: str = "func
     if len(problems.errors) > known:
         return  # do not iterate over a definition that is far too large
     _check_typed(functions.attributes, problems, f"{field}.attributes")
-    for index, attribute in enumerate(functions.attributes):
-        check_processing(attribute, problems, f"{field}.attributes[{index}].processing")
+    check_all_processing(functions.attributes, problems, f"{field}.attributes")
     _check_named(functions.events, problems, f"{field}.events")
     for index, event in enumerate(functions.events):
         _check_parameters(event.params, problems, f"{field}.events[{index}].params")

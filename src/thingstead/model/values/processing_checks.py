@@ -1,6 +1,7 @@
 """Validation of the processing of attributes."""
 
 import math
+from collections.abc import Sequence
 
 from thingstead.model import limits
 from thingstead.model.device_type import AttributeDefinition, AttributeProcessing
@@ -8,6 +9,20 @@ from thingstead.model.limits import Problems
 from thingstead.model.values.formula import FormulaError, compile_formula
 
 REPORTED = ("report", "both")
+COMPUTED_COUNT = 50  # attributes of a definition, so that a report has a bounded cost
+
+
+def check_all_processing(attributes: Sequence[AttributeDefinition], problems: Problems, field: str) -> None:
+    """Adds every problem of the processing of a definition's attributes to ``problems``."""
+    computed = 0
+    for index, attribute in enumerate(attributes):
+        path = f"{field}[{index}].processing"
+        check_processing(attribute, problems, path)
+        wanted = attribute.processing
+        if isinstance(wanted, AttributeProcessing) and (wanted.formula or wanted.point is not None):
+            computed += 1
+            if computed == COMPUTED_COUNT + 1:
+                problems.add(path, "too_many_computed", maximum=COMPUTED_COUNT)
 
 
 def check_processing(attribute: AttributeDefinition, problems: Problems, field: str) -> None:
