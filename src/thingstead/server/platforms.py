@@ -110,7 +110,7 @@ def build_platform(
     runner = RuleRunner(store, clock, ingest.triggers, effects)
     turns = PartTurns(clock)
     actions = TaskActions(store, clock, ingest, effects)
-    task_runner = TaskRunner(store, clock, actions, Pace(clock, config.tasks.devices_per_second), turns)
+    task_runner = TaskRunner(store, bus, clock, actions, Pace(clock, config.tasks.devices_per_second), turns)
     scheduler = TaskScheduler(store, clock, devices, task_runner, config.tasks)
     ingest.triggers.off = config.rules == "off"
     outcomes = RuleOutcomes(store, clock, ingest.triggers, functions)

@@ -15,6 +15,7 @@ from thingstead.clock import ManualClock
 from thingstead.config import Config, TaskSettings
 from thingstead.model import ids
 from thingstead.model.device import Device, Page
+from thingstead.model.messages import ThingChanged
 from thingstead.model.tasks.run import TaskRun
 from thingstead.model.tasks.task import Task
 from thingstead.model.tasks.task_form import TaskForm
@@ -42,13 +43,16 @@ class Office:
         self.clock = clock
         self.project_id = project_id
         self.device_ids: list[str] = []
+        self.told: list[tuple[str, str]] = []  # kinds and actions of changes
         self._closing: list[Platform] = []
         self.config = Config(tasks=TaskSettings(devices_per_second=100_000))
         self.begin_server()
 
     def begin_server(self) -> None:
         """Services as after a start of the server, over the same store."""
-        self.platform = build_platform(self.store, LocalBus(), self.clock, self.config)
+        bus = LocalBus()
+        bus.subscribe(ThingChanged, lambda news: self.told.append((news.kind, news.action)))
+        self.platform = build_platform(self.store, bus, self.clock, self.config)
         self._closing.append(self.platform)
 
     async def close(self) -> None:

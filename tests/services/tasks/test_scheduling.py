@@ -144,6 +144,8 @@ async def test_an_instant_is_left_out_while_a_run_has_not_ended(office: Office) 
 
     assert [(run.state, run.instants) for run in await office.runs(task)] == [("running", 1), ("left_out", 2)]
     await office.serve()
+    told = [action for kind, action in office.told if kind == "task_run"]
+    assert told == ["begin", "left_out", "left_out", "end"]
     await office.until(START + 4 * HOUR)
     await office.serve()
     assert [run.state for run in await office.runs(task)] == ["done", "left_out", "done"]

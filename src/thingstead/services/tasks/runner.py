@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import ThingsteadError, Unavailable
+from thingstead.model.messages import ThingChanged
 from thingstead.model.tasks.run import OpenRun, RunPart, TaskResult, TaskRun
 from thingstead.model.tenant import TENANT
 from thingstead.repeating import Repeating
@@ -40,8 +42,11 @@ class TaskRunner:
         results: devices that were acted upon since the start, by their result.
     """
 
-    def __init__(self, store: Store, clock: Clock, actions: TaskActions, pace: Pace, turns: PartTurns) -> None:
+    def __init__(
+        self, store: Store, bus: Bus, clock: Clock, actions: TaskActions, pace: Pace, turns: PartTurns
+    ) -> None:
         self._store = store
+        self._bus = bus
         self._clock = clock
         self._actions = actions
         self._pace = pace
@@ -86,6 +91,7 @@ class TaskRunner:
             return
         if part is None:
             await self._end(run, "")
+            self._ended(run)
             return
         await asyncio.sleep(self._pace.wait_s(run.project_id))
         try:
@@ -96,8 +102,7 @@ class TaskRunner:
             log.exception("a run of a task failed", task=run.task_id, run=run.id, project=run.project_id)
             await self._end(run, "internal_error")
         if await self._store.task_runs.read(run.number) is None:
-            self._forget(run.number)
-            self.on_end()
+            self._ended(run)
 
     def _forget(self, run_number: int) -> None:
         for key in [key for key in self._held_s if key[0] == run_number]:
@@ -105,6 +110,10 @@ class TaskRunner:
 
     async def _end(self, run: TaskRun, code: str) -> None:
         await self._store.task_runs.end(run.number, self._clock.now_ms(), "failed" if code else "done", code)
+
+    def _ended(self, run: TaskRun) -> None:
+        self._forget(run.number)
+        self._bus.publish(ThingChanged(run.project_id, "task_run", run.id, 0, "end", ""))
         self.on_end()
 
     async def _apply(self, run: TaskRun, part: RunPart) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from thingstead.errors import Conflict, NotFound
+from thingstead.model.audit.log import Edit
 from thingstead.model.device import Page
 from thingstead.model.limits import require_id
 from thingstead.model.tasks.run import TaskRun
 from thingstead.model.tasks.task import Task, TaskFilter
 from thingstead.model.versions import of_version
 from thingstead.storage.base_tasks import Claim
+from thingstead.storage.sql.access.audit import note
 from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.queries import Queries
 from thingstead.storage.sql.access.row_mapper import Layout
@@ -119,10 +121,12 @@ class SqlTasks:
             if has_open_run(connection, task.id):
                 _move(connection, task, next_due, task.run_count)
                 note_instants(connection, replace(run, state="left_out", end_time=run.begin_time, total=0))
+                _tell(task, run, "left_out")
                 return "left_out"
             count, most = task.run_count + 1, task.schedule.max_runs
             _move(connection, task, 0 if most and count >= most else next_due, count)
             add_run(connection, run, parts)
+            _tell(task, run, "begin")
             return "begun"
 
         return await self._access.write(claim)
@@ -134,6 +138,7 @@ class SqlTasks:
             _move(connection, task, next_due, task.run_count)
             if not is_recorded(connection, missed):
                 note_instants(connection, missed)
+                _tell(task, missed, "missed")
             return True
 
         return await self._access.write(pass_over)
@@ -149,6 +154,11 @@ class SqlTasks:
 def _is_as_read(connection: Connection, task: Task) -> bool:
     found = connection.execute(f"SELECT 1 {_AS_READ}", (task.id, task.due_at, task.version))
     return found.fetchone() is not None
+
+
+def _tell(task: Task, run: TaskRun, action: str) -> None:
+    """Tells subscribers of the project; what happens by schedule is no change that people make, and has no author."""
+    note(Edit(task.project_id, "task_run", run.id, task.name, action))
 
 
 def _move(connection: Connection, task: Task, due_at: int, run_count: int) -> None:
