@@ -98,6 +98,8 @@ class SqlOtaVersions:
         require_id(version_id, MISSING)
 
         def run(connection: Connection) -> None:
+            if not OTA_VERSIONS.exists(connection, project_id, version_id):
+                raise NotFound(MISSING)
             if connection.execute(_OPEN, (version_id,)).fetchone()[0]:
                 raise Conflict("ota_rollout_open")
             OTA_VERSIONS.delete(connection, project_id, version_id, MISSING)
