@@ -17,6 +17,7 @@ import pytest
 
 from tests.certificates import Authority, Signed
 from tests.mqtt_device import MqttDevice
+from tests.ota.fleet import FIRMWARE, Fleet, check
 from tests.project_api import Certificate, ProjectApi
 from tests.raw_device import CONNACK_ACCEPTED, TIMEOUT_S, connect_packet
 from tests.running import Running, eventually
@@ -223,3 +224,18 @@ def test_a_certificate_that_cannot_be_used_keeps_the_server_from_starting(
     assert server.wait() == 2
     assert any("mqtts_port: " in line for line in server.stray)
     assert not (tmp_path / "data").exists()
+
+
+def test_firmware_is_downloaded_over_tls_if_its_version_says_so(running: Running, authority: Authority) -> None:
+    fleet = Fleet(running)
+    fleet.version("1.1", https=True)
+    with fleet.connected(fleet.device()) as device:
+        device.report({"version": "1.0"})
+        secured = check(device)["url"]
+    assert secured.startswith("https://127.0.0.1:")
+    address = secured.replace("127.0.0.1", "localhost")
+    context = trusting(authority)
+    answer = httpx.get(address, verify=context, trust_env=False)
+    assert (answer.status_code, answer.content) == (200, FIRMWARE)
+    resumed = httpx.get(address, headers={"Range": "bytes=100-"}, verify=context, trust_env=False)
+    assert (resumed.status_code, resumed.content) == (206, FIRMWARE[100:])

@@ -18,7 +18,8 @@ class SendQueue:
         self._transport = transport
         self._socket: socket.socket | None = transport.get_extra_info("socket")
         self._left_bytes: int | None = None  # when the connection was lost
-        transport.set_write_buffer_limits(high=0)  # a piece follows when the kernel has taken the one before
+        # A piece follows when the kernel has taken the one before. Not 0, by which TLS would never go on.
+        transport.set_write_buffer_limits(high=1)
         if self._socket is not None and self._socket.family in (socket.AF_INET, socket.AF_INET6):
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
