@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from tests.services.receivers import HttpReceiver, Received, reply
 from tests.stores import connection_to
 from thingstead.config import ForwardingSettings
 from thingstead.model.device import Page
+from thingstead.model.forwarding.message import ForwardMessage
 from thingstead.model.forwarding.target import ForwardTarget
 from thingstead.model.forwarding.target_form import ForwardTargetPatch
 from thingstead.model.report import EventRecord, Report
+from thingstead.services.forwarding.target import OpenContext, TargetRefusal
+from thingstead.services.forwarding.targets import OPENERS
 from thingstead.storage.commit import settled
 
 
@@ -295,3 +299,34 @@ async def test_a_long_answer_is_not_read_to_its_end(tmp_path: Path) -> None:
         target = await plant.add_target(receiver.url)
         await plant.report(1)
         await until(lambda: plant.runner(target).progress.sent == 1)
+
+
+class Confused:
+    """A target that tells nonsense about its first batch, and accepts all others."""
+
+    def __init__(self) -> None:
+        self.ids: list[list[str]] = []
+
+    async def send(self, batch: Sequence[ForwardMessage]) -> Sequence[TargetRefusal | None] | None:
+        self.ids.append([message.id for message in batch])
+        return [None] * 99 if len(self.ids) == 1 else None
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_bug_in_a_kind_of_target_costs_a_repetition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    confused = Confused()
+
+    async def open_confused(context: OpenContext, config: Any) -> Confused:
+        return confused
+
+    monkeypatch.setitem(OPENERS, "url", open_confused)
+    async with open_plant(tmp_path) as plant:
+        target = await plant.add_target("http://127.0.0.1:9/")
+        await plant.report(1, 2)
+        await until(lambda: plant.runner(target).progress.sent == 2)
+        assert confused.ids[0] == confused.ids[1]
+        statistics = await plant.forwarding.statistics("ours", target.id)
+        assert statistics.last_error is not None
+        assert statistics.last_error.code == "forward_failed"

@@ -234,6 +234,9 @@ class TargetRunner:
                 except ThingsteadError as exc:
                     log.warning("messages cannot be forwarded now", target=self.target.id, error=exc.message)
                     lane.next_try_s = self._clock.monotonic_s() + RETRY_S
+                except Exception:  # a bug must not end the lane
+                    log.exception("forwarding failed", target=self.target.id)
+                    self._failed(lane, TransientFailure(reason("forward_failed")))
 
     async def _until_due(self, lane: TargetLane) -> None:
         """Waits until there is a batch to send: it is full, or its first message has waited for LINGER_S; after a
