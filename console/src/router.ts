@@ -87,7 +87,7 @@ const inside: RouteRecordRaw[] = [
   },
   { path: "types/:id", redirect: (to) => ({ name: "type", params: { ...to.params, part: "attributes" } }) },
   {
-    path: "types/:id/:part(attributes|events|commands|streams|settings)",
+    path: "types/:id/:part(attributes|events|commands|streams|modbus|settings)",
     name: "type",
     component: () => import("@/pages/type/TypePage.vue"),
     meta: { title: "types.title" },

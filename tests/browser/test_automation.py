@@ -104,3 +104,25 @@ async def test_a_forwarding_target_is_tried_saved_and_shows_its_secret_once(visi
     assert secret not in await page.content()
     assert await page.evaluate("secret => JSON.stringify({...sessionStorage}).includes(secret)", secret) is False
     assert visit.faults == []
+
+
+async def test_registers_are_tried_on_bytes_before_they_are_saved(visit: Visit) -> None:
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        type_id = api.call("GET", "/device_types")["items"][0]["id"]
+    page = await visit.page(View("en"))
+    await visit.log_in(page, f"/types/{type_id}/modbus")
+    await page.get_by_role("button", name="Add a stream").click()
+    await page.get_by_label("Count", exact=True).fill("1")
+    await page.get_by_role("button", name="Add a register").click()
+    await page.get_by_label("Scale", exact=True).fill("0.1")
+    await page.get_by_label("Bytes (hex)").fill("01 03 02 00 d7 f8 1a")
+    await page.get_by_role("button", name="Read them").click()
+    await page.wait_for_selector("section[aria-labelledby=modbus-test] >> text=21.5")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.wait_for_selector("text=Saved")
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        (stream,) = api.call("GET", f"/device_type/{type_id}/modbus")["streams"]
+        register = {"attribute": "temperature", "scale": 0.1}
+        assert {name: stream["groups"][0]["registers"][0][name] for name in register} == register
+        api.call("PUT", f"/device_type/{type_id}/modbus", json={"streams": []})
+    assert visit.faults == []

@@ -49,7 +49,7 @@ SETTINGS = ("project", "keys", "retention", "server")
 # Pages of one thing, beside the tabs of a device.
 DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "project/SettingsPage", "LoginPage")
 CUSTOMER = {"name": "Alice", "account": "alice", "password": "a long password"}
-TYPE_PARTS = ("attributes", "events", "commands", "streams", "settings")
+TYPE_PARTS = ("attributes", "events", "commands", "streams", "modbus", "settings")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
 ALL = [View(*members) for members in itertools.product(("zh", "en"), ("light", "dark"), (DESK, PHONE))]
 VIEWS = ALL if os.environ.get("CONSOLE_VIEWS") == "all" else SAMPLE

@@ -22,6 +22,7 @@ import type groups from "@words/pages/groups.json"
 import type health from "@words/pages/health.json"
 import type imports from "@words/pages/imports.json"
 import type messageRules from "@words/pages/messageRules.json"
+import type modbus from "@words/pages/modbus.json"
 import type notify from "@words/pages/notify.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
@@ -84,6 +85,7 @@ interface Files {
   tasks: typeof tasks
   configs: typeof configs
   forwarding: typeof forwarding
+  modbus: typeof modbus
   views: typeof views
 }
 

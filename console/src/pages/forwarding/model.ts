@@ -3,8 +3,6 @@ import { HIDDEN, MQTT_FIELDS, URL_FIELDS, type Config, type ConfigField } from "
 import type { Word } from "@/i18n"
 
 export const TARGET_KINDS = ["url", "mqtt", "influxdb", "postgresql", "kafka"] as const
-/** Kinds that this release serves. */
-export const SERVED: readonly TargetKind[] = ["url"]
 export type TargetKind = (typeof TARGET_KINDS)[number]
 export const KIND_WORDS: Record<TargetKind, Word> = {
   url: "forwarding.kindUrl",

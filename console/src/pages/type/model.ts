@@ -4,9 +4,18 @@ import type { AttrType, DataOptions, DataType, Parameter } from "@/pages/device/
 
 export type { AttrType, DataOptions, DataType, Parameter }
 
+/** What is done to reported values before they are checked. */
+export interface Processing {
+  scale?: number
+  offset?: number
+  precision?: number | null
+  coordinates?: { from: string; to: string } | null
+  point?: { lat: string; lng: string } | null
+  formula?: string | null
+}
 export interface AttributeEntry extends Parameter {
   attr_type: AttrType
-  processing?: unknown
+  processing?: Processing
 }
 export interface EventEntry {
   identifier: string
