@@ -12,6 +12,8 @@ from tests.services.outbound.brokers import free_port
 from thingstead.model.forwarding.configs.kafka import KafkaConfig
 from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage, message_of
 from thingstead.services.forwarding.target import TransientFailure
+from thingstead.services.forwarding.targets.kafka import Guard
+from thingstead.services.outbound.network import Resolver
 
 TIMEOUT_S = 30
 
@@ -126,3 +128,13 @@ async def test_a_broker_that_hangs_is_left_when_the_time_is_over() -> None:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await opened.send([message(1)])
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "127.0.0.1", "no.such.host.invalid"])
+async def test_a_broker_that_the_cluster_names_is_held_to_the_rules_of_addresses(host: str) -> None:
+    resolver = Resolver()
+    guard = Guard(resolver, lambda: False)
+    with pytest.raises(OSError, match=r"refused|cannot be resolved"):
+        await guard.connect(asyncio.get_running_loop(), asyncio.Protocol, host, 9092, None)
+    assert guard.failed is not None
+    resolver.close()
