@@ -188,14 +188,14 @@ def test_reports_that_a_function_changes_keep_their_order_and_are_on_disk_when_a
         },
     )
     with RawDevice(running.server.mqtt_port, running.certificate) as device:
-        device.send(b"".join(publish_packet(n, b'{"n":%d}' % n) for n in range(1, 51)))
-        assert [device.receive_packet() for _ in range(50)] == [puback_packet(n) for n in range(1, 51)]
+        device.send(b"".join(publish_packet(n, b'{"n":%d}' % n) for n in range(1, 16)))
+        assert [device.receive_packet() for _ in range(15)] == [puback_packet(n) for n in range(1, 16)]
         running.server.kill()
     server = start_server()
     with ProjectApi(server.url, running.credentials) as api:
-        assert api.series(running.device_id, "n") == list(range(50, 0, -1))
-        assert api.attributes(running.device_id) == {"n": 50, "twice": 100}
-        assert len(api.series(running.device_id, "twice")) == 49
+        assert api.series(running.device_id, "n") == list(range(15, 0, -1))
+        assert api.attributes(running.device_id) == {"n": 15, "twice": 30}
+        assert len(api.series(running.device_id, "twice")) == 14
     assert server.stop() == 0
 
 
