@@ -210,28 +210,12 @@ CATALOG: dict[str, MetricInfo] = {
             "Polls put off because their project has too many in a second.",
         ),
         MetricInfo("thingstead_ota_downloads", "gauge", "Downloads of firmware under way."),
-        MetricInfo(
-            "thingstead_ota_downloads_waiting",
-            "gauge",
-            "Downloads of firmware that wait for their turn, because of the rate.",
-        ),
+        MetricInfo("thingstead_ota_downloads_waiting", "gauge", "Downloads of firmware that wait for their turn."),
         MetricInfo("thingstead_ota_download_bytes_total", "counter", "Bytes of firmware served to devices."),
-        MetricInfo(
-            "thingstead_ota_downloads_total", "counter", "Downloads of firmware, by how they ended.", ("outcome",)
-        ),
-        MetricInfo(
-            "thingstead_ota_checks_total",
-            "counter",
-            "Checks for upgrades (`otaCheck`) without a message rule, by their outcome.",
-            ("outcome",),
-        ),
+        MetricInfo("thingstead_ota_downloads_total", "counter", "Downloads, by how they ended.", ("outcome",)),
+        MetricInfo("thingstead_ota_checks_total", "counter", "Checks for upgrades by devices.", ("outcome",)),
         MetricInfo("thingstead_ota_upgrades_open", "gauge", "Upgrades of devices that are under way."),
-        MetricInfo(
-            "thingstead_ota_upgrades_ended_total",
-            "counter",
-            "Upgrades of devices that ended, by their state.",
-            ("state",),
-        ),
+        MetricInfo("thingstead_ota_upgrades_ended_total", "counter", "Upgrades that ended.", ("state",)),
         MetricInfo("thingstead_ota_files_damaged", "gauge", "Files of firmware whose content is damaged."),
         MetricInfo("thingstead_alarm_rules", "gauge", "Enabled alarm rules."),
         MetricInfo(
