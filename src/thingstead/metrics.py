@@ -190,25 +190,10 @@ CATALOG: dict[str, MetricInfo] = {
         ),
         MetricInfo("thingstead_message_rule_reports_held", "gauge", "Reports that wait for functions."),
         MetricInfo("thingstead_message_rule_reports_held_bytes", "gauge", "Bytes of these reports."),
-        MetricInfo(
-            "thingstead_modbus_frames_total",
-            "counter",
-            "Modbus frames from and to devices, by their result.",
-            ("outcome",),
-        ),
-        MetricInfo(
-            "thingstead_modbus_devices_polled", "gauge", "Connected devices that the server sends Modbus requests to."
-        ),
-        MetricInfo(
-            "thingstead_modbus_devices_left_out_total",
-            "counter",
-            "Devices that are not polled because their project has too many.",
-        ),
-        MetricInfo(
-            "thingstead_modbus_polls_put_off_total",
-            "counter",
-            "Polls put off because their project has too many in a second.",
-        ),
+        MetricInfo("thingstead_modbus_frames_total", "counter", "Modbus frames, by their result.", ("outcome",)),
+        MetricInfo("thingstead_modbus_devices_polled", "gauge", "Devices that get Modbus requests now."),
+        MetricInfo("thingstead_modbus_devices_left_out_total", "counter", "Devices beyond the limit of their project."),
+        MetricInfo("thingstead_modbus_polls_put_off_total", "counter", "Polls beyond the rate of their project."),
         MetricInfo("thingstead_ota_downloads", "gauge", "Downloads of firmware under way."),
         MetricInfo("thingstead_ota_downloads_waiting", "gauge", "Downloads of firmware that wait for their turn."),
         MetricInfo("thingstead_ota_download_bytes_total", "counter", "Bytes of firmware served to devices."),
