@@ -352,3 +352,14 @@ async def test_a_certificate_that_cannot_be_used_is_named_without_its_contents(m
         with pytest.raises(SendFailed, match="cannot be used") as failed:
             await opened.publish(message(1))
         assert "secret" not in failed.value.reason
+
+
+@pytest.mark.external("openssl")
+async def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(tmp_path: Path) -> None:
+    signed = Authority(tmp_path).sign("client")
+    locked = tmp_path / "locked.key"
+    await run("openssl", "pkey", "-in", signed.key, "-aes256", "-passout", "pass:word", "-out", locked)
+    members: dict[str, Any] = {"certificate": signed.certificate.read_text(), "key": locked.read_text()}
+    async with ScriptedBroker(serve).open() as broker, client(broker.port, scheme="mqtts", **members) as opened:
+        with pytest.raises(SendFailed, match="cannot be used"):
+            await opened.publish(message(1))

@@ -34,10 +34,9 @@ class InfluxdbSession:
 
     async def send(self, batch: Sequence[ForwardMessage]) -> None:
         config, context = self._config, self._context
-        lines = [line for line in points(batch, context.project_id, config.measurement, config.tags) if line]
-        if not lines:  # no message has a value
+        body = await asyncio.to_thread(_body, batch, context.project_id, config)
+        if not body:  # no message has a value
             return
-        body = await asyncio.to_thread(gzip.compress, b"\n".join(lines), COMPRESSION_LEVEL)
         hides = not context.shows_private()
         try:
             answer = await context.http.post(self._url, body, self._headers, status_only=True)
@@ -53,6 +52,12 @@ class InfluxdbSession:
 async def open_influxdb(context: OpenContext, config: Any) -> InfluxdbSession:
     """Opens an InfluxDB; connections are made when something is sent."""
     return InfluxdbSession(context, config)
+
+
+def _body(batch: Sequence[ForwardMessage], project_id: str, config: InfluxdbConfig) -> bytes:
+    """The lines of a batch, compressed; empty if there are none. It takes some ms, so a thread makes it."""
+    lines = [line for line in points(batch, project_id, config.measurement, config.tags) if line]
+    return gzip.compress(b"\n".join(lines), COMPRESSION_LEVEL) if lines else b""
 
 
 def _address(config: InfluxdbConfig) -> str:

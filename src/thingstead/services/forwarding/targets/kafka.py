@@ -182,7 +182,7 @@ class KafkaSession:
             if self._producer is None:
                 self._guard.failed = None
                 _GUARD.set(self._guard)  # tasks of the producer inherit it
-                producer = AIOKafkaProducer(**_options(self._config))
+                producer = AIOKafkaProducer(**await asyncio.to_thread(_options, self._config))
                 try:
                     await producer.start()
                 except BaseException:

@@ -17,6 +17,7 @@ TIMEOUT_S = 10.0  # of a connection, and of each answer
 PAUSING = frozenset(
     {"mqtt_refused", "certificate_unusable", "notice_address_refused", "mqtt_no_qos_1", "mqtt_no_retain"}
 )
+OFFERED_AT_ONCE = 50  # messages, which take about 1 ms
 ACKNOWLEDGED_LIMIT = 4_096  # ids of messages that the broker has, while the rest of their batch is sent again
 
 
@@ -32,12 +33,13 @@ class BrokerSession:
         self._acknowledged: dict[str, None] = {}
 
     async def send(self, batch: Sequence[ForwardMessage]) -> Sequence[TargetRefusal | None] | None:
-        sent = {
-            message.id: self._client.offer(self._message(message))
-            for message in batch
-            if message.id not in self._acknowledged
-        }
+        sent: dict[str, asyncio.Future[None]] = {}
         try:
+            for message in batch:
+                if message.id not in self._acknowledged:
+                    sent[message.id] = self._client.offer(self._message(message))
+                    if len(sent) % OFFERED_AT_ONCE == 0:
+                        await asyncio.sleep(0)  # others have their turn
             if sent:
                 await asyncio.wait(sent.values())
         finally:

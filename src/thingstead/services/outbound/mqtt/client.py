@@ -276,7 +276,8 @@ class MqttClient:
     async def _open(self, address: BrokerAddress, allowed: list[str]) -> MqttLink:
         if address.tls and self._tls is None:
             endpoint = self._endpoint
-            self._tls = client_context(endpoint.ca, endpoint.certificate, endpoint.key)
+            # In a thread: reading the authorities of the system takes some 20 ms.
+            self._tls = await asyncio.to_thread(client_context, endpoint.ca, endpoint.certificate, endpoint.key)
         loop = asyncio.get_running_loop()
         try_s = max(SHORTEST_TRY_S, self._timeout_s / len(allowed))
         for left, host in zip(range(len(allowed) - 1, -1, -1), allowed, strict=True):
