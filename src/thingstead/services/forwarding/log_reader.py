@@ -82,15 +82,17 @@ class SegmentReader:
         self._chunk = _Chunk(1, 0, [])
         self._reading = asyncio.Lock()
 
-    async def take(self, lane: TargetLane, most: int = BATCH_ITEMS) -> SegmentBatch | None:
-        """The next messages of a lane, at most ``most`` and BATCH_BYTES; None: there are none. Moves the cursor over
-        segments without a message of the lane."""
+    async def take(
+        self, lane: TargetLane, most: int = BATCH_ITEMS, size_bytes: int = BATCH_BYTES
+    ) -> SegmentBatch | None:
+        """The next messages of a lane, at most ``most`` and ``size_bytes``, but one if there is one; None: there are
+        none. Moves the cursor over segments without a message of the lane."""
         while True:
             horizon = self._tap.horizon
             if lane.cursor.seq > horizon:
                 return None
             chunk = await self._from(lane.cursor.seq, horizon)
-            batch = self._next(lane, chunk, most)
+            batch = self._next(lane, chunk, most, size_bytes)
             if batch.count:
                 return batch
             lane.cursor = LaneCursor(chunk.end + 1)
@@ -114,10 +116,10 @@ class SegmentReader:
         """Drops what was read last: it is not needed for a while."""
         self._chunk = _Chunk(1, 0, [])
 
-    def _next(self, lane: TargetLane, chunk: _Chunk, most: int) -> SegmentBatch:
+    def _next(self, lane: TargetLane, chunk: _Chunk, most: int, limit: int) -> SegmentBatch:
         batch, cursor = SegmentBatch(), lane.cursor
         for segment in chunk.segments:
-            if segment.seq > chunk.end or batch.count >= most or batch.size_bytes >= BATCH_BYTES:
+            if segment.seq > chunk.end or batch.count >= most or batch.size_bytes >= limit:
                 break
             if segment.seq < cursor.seq:
                 continue
@@ -126,16 +128,16 @@ class SegmentReader:
             part = places[first : first + most - batch.count]
             if part:
                 size_bytes = _size_of(segment, part)
-                if batch.size_bytes + size_bytes > BATCH_BYTES:
-                    _cut(batch, segment, part)
+                if batch.size_bytes + size_bytes > limit:
+                    _cut(batch, segment, part, limit - batch.size_bytes)
                     break
                 batch.add(segment, part, size_bytes)
         return batch
 
 
-def _cut(batch: SegmentBatch, segment: Segment, places: Sequence[int]) -> None:
-    """Adds those messages that BATCH_BYTES leave room for; at least one to an empty batch."""
-    items, room = segment.body.items, BATCH_BYTES - batch.size_bytes
+def _cut(batch: SegmentBatch, segment: Segment, places: Sequence[int], room: int) -> None:
+    """Adds those messages that there is room for; at least one to an empty batch."""
+    items = segment.body.items
     count = 0
     for place in places:
         room -= len(items[place])

@@ -1,4 +1,7 @@
-"""How many bytes of batches may be under way at once, so that targets that hang take no memory from others."""
+"""How many bytes of batches may be under way at once, so that targets that hang take no memory from others.
+
+A target always has a place for one small batch, so that it never waits for others.
+"""
 
 import asyncio
 from collections import defaultdict, deque
@@ -19,9 +22,9 @@ class SendingRoom:
         self._waiting: deque[tuple[str, int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
-    async def taken(self, project_id: str, size_bytes: int) -> AsyncIterator[None]:
-        """Waits for room, and takes it inside the block."""
-        if self._waiting or not self._fits(project_id, size_bytes):
+    async def taken(self, project_id: str, size_bytes: int, *, at_once: bool = False) -> AsyncIterator[None]:
+        """Waits for room, and takes it inside the block. ``at_once``: takes it without waiting, where there is none."""
+        if not at_once and (self._waiting or not self.fits(project_id, size_bytes)):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((project_id, size_bytes, turn))
             self._admit()
@@ -38,7 +41,8 @@ class SendingRoom:
         finally:
             self._give_back(project_id, size_bytes)
 
-    def _fits(self, project_id: str, size_bytes: int) -> bool:
+    def fits(self, project_id: str, size_bytes: int) -> bool:
+        """Whether there is room for a batch now."""
         used = self._of_project.get(project_id, 0)
         in_project = not used or used + size_bytes <= PROJECT_BYTES
         return in_project and (not self.used_bytes or self.used_bytes + size_bytes <= ROOM_BYTES)
@@ -60,7 +64,7 @@ class SendingRoom:
             project_id, size_bytes, turn = self._waiting.popleft()
             if turn.cancelled():
                 continue
-            if self._fits(project_id, size_bytes):
+            if self.fits(project_id, size_bytes):
                 self._take(project_id, size_bytes)
                 turn.set_result(None)
             else:

@@ -39,6 +39,7 @@ DEAD_WAITING = 1_000  # dead letters that are not stored yet; then the target wa
 STOP_S = 2.0  # for batches that are under way
 RETRY_S = 5.0  # after a failure of the store
 BEHIND_S = 0.05  # while an earlier transaction has not ended
+PROBE_BYTES = 65_536  # of a batch after a failure, or where others take the room
 SENDING_FACTOR = 3  # memory of a batch under way, over its stored bytes
 
 
@@ -262,9 +263,13 @@ class TargetRunner:
         while len(self._dead) >= DEAD_WAITING and not self._closing.is_set():
             self._saved.clear()
             await self._saved.wait()
-        size_bytes = min(lane.size_bytes, BATCH_BYTES) if self.target.batch else lane.size_bytes // max(1, lane.items)
-        async with self._room.taken(self.target.project_id, SENDING_FACTOR * size_bytes):
-            batch = await self._reader.take(lane, BATCH_ITEMS if self.target.batch else 1)
+        project_id, most = self.target.project_id, BATCH_ITEMS if self.target.batch else 1
+        wanted = SENDING_FACTOR * min(lane.size_bytes, BATCH_BYTES)
+        small = bool(lane.failures) or not self._room.fits(project_id, wanted)
+        limit = PROBE_BYTES if small else BATCH_BYTES
+        alone = small and not any(other.turn.locked() for other in self.lanes if other is not lane)
+        async with self._room.taken(project_id, SENDING_FACTOR * min(lane.size_bytes, limit), at_once=alone):
+            batch = await self._reader.take(lane, most, limit)
             if batch is not None:
                 await self._send(lane, batch)
         if batch is None and lane.cursor.seq <= lane.newest:
@@ -339,8 +344,6 @@ class TargetRunner:
                 async with lane.turn:
                     dropped += await self._shed(lane, trusted_now_ms)
         if dropped:
-            self.progress.dropped += dropped
-            self._totals.dropped += dropped
             why = TargetRefusal(reason("forward_dropped", count=dropped))
             self.progress.last_error = error_of(why, self._clock.now_ms())
             self._note()
@@ -364,6 +367,8 @@ class TargetRunner:
                 items, size_bytes = left_of(lane, header.seq, header.counts[self.target.id])
                 lane.cursor = LaneCursor(header.seq + 1)
                 lane.removed(items, size_bytes, self._clock.monotonic_s())
+                self.progress.dropped += items
+                self._totals.dropped += items
                 dropped += items
             if len(headers) < limit:
                 break
