@@ -256,6 +256,8 @@ def test_a_table_that_is_far_too_large_is_refused_as_a_whole() -> None:
 
 
 def test_equal_tables_are_compiled_once() -> None:
-    tables = ModbusTables(streams=(table(group(ROW)),))
-    assert compiled_modbus(tables) is compiled_modbus(ModbusTables(streams=(table(group(ROW)),)))
+    compiled = compiled_modbus(ModbusTables(streams=(table(group(ROW)),)))
+    for number in range(2_000):
+        compiled_modbus(ModbusTables(streams=(table(group(ROW, address=0, count=2), timeout_ms=1_000 + number % 50),)))
+    assert compiled is compiled_modbus(ModbusTables(streams=(table(group(ROW)),)))
     assert compiled_modbus(ModbusTables()) is None

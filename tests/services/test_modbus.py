@@ -198,7 +198,7 @@ async def test_one_request_is_under_way_and_the_next_one_goes_with_the_answer_or
             await plant.report(link, answer(5, unit_id=under_way[0]))
             under_way = b""
     assert len(ends) >= 2  # unit 2 does not answer
-    assert min(ends) >= TIMEOUT_MS // 100
+    assert min(ends) >= TIMEOUT_MS // 100 - 1  # what goes with an answer is seen a turn later
     assert (await plant.values(device)) == {"a1": 5, "a3": 5}
 
 

@@ -1,8 +1,8 @@
 """Tables compiled: values of an answer, and the request that writes an attribute."""
 
 import math
+import weakref
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,8 +14,6 @@ from thingstead.modbus.registers import Unreadable, Unwritable, reader, writer
 from thingstead.model.modbus.tables import ModbusTables, Register, RegisterGroup, StreamTable, type_of
 from thingstead.model.values.scaling import scaling
 from thingstead.refusals import reason
-
-COMPILED_KEPT = 1_000  # tables, of all types
 
 Read = Callable[[bytes], Any]  # the bytes of an answer → value; raises Unreadable
 Values = tuple[dict[str, Any], list[FieldError]]
@@ -81,7 +79,7 @@ class CompiledStream:
 class CompiledModbus:
     """The tables of a device type."""
 
-    __slots__ = ("streams",)
+    __slots__ = ("__weakref__", "streams")
 
     def __init__(self, tables: ModbusTables) -> None:
         self.streams = {table.identifier: CompiledStream(table) for table in tables.streams}
@@ -93,17 +91,19 @@ class CompiledModbus:
 
 
 def compiled_modbus(tables: ModbusTables) -> CompiledModbus | None:
-    """The compiled tables, the same object for equal ones; None if there are none."""
-    return _compiled(_encode(tables)) if tables.streams else None
-
-
-@lru_cache(maxsize=COMPILED_KEPT)
-def _compiled(encoded: bytes) -> CompiledModbus:
-    return CompiledModbus(_decode(encoded))
+    """The compiled tables; None if there are none. As long as somebody holds them, equal ones are the same object: a
+    request that the server sent, and the answer that a connection received, meet by it."""
+    if not tables.streams:
+        return None
+    encoded = _encode(tables)
+    compiled = _compiled.get(encoded)
+    if compiled is None:
+        compiled = _compiled[encoded] = CompiledModbus(tables)
+    return compiled
 
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(ModbusTables).decode
+_compiled: weakref.WeakValueDictionary[bytes, CompiledModbus] = weakref.WeakValueDictionary()
 
 
 def _read_of(group: RegisterGroup, register: Register) -> Read:
