@@ -22,6 +22,8 @@ from thingstead.model.report import EventRecord, Report
 from thingstead.server.cluster import transfer
 from thingstead.server.cluster.migrating import migrate_store
 from thingstead.storage.commit import settled
+from thingstead.storage.postgres.offline.archive import PostgresArchive
+from thingstead.storage.postgres.offline.backup import copy_out
 from thingstead.storage.postgres.store import PostgresStore
 from thingstead.storage.sqlite.engine.database import connect
 from thingstead.storage.sqlite.store import SqliteStore
@@ -130,6 +132,12 @@ async def test_an_interrupted_copy_goes_on_behind_its_last_row_and_is_opened_by_
         await migrate_store(config_of(tmp_path / "data", empty), interrupt)
     with pytest.raises(ConfigError, match="being filled by thingstead migrate-store"):
         await PostgresStore.open(empty, ManualClock())
+    with pytest.raises(Conflict, match="the source is being filled"):
+        await migrate_store(config_of(tmp_path / "back", empty), silent, back=True)
+    with pytest.raises(ConfigError, match="being filled by thingstead migrate-store"):
+        copy_out(empty, tmp_path, silent)
+    with pytest.raises(ConfigError, match="being filled by thingstead migrate-store"):
+        PostgresArchive(empty)
     other = tmp_path / "other"
     init(other)
     with pytest.raises(Conflict, match="filled from another store"):

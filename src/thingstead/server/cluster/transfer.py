@@ -26,6 +26,8 @@ STEP_BYTES = 8 << 20
 STEPWISE = (
     *("alarm_logs", "alarms", "audit_logs", "block", "commands", "device_logs", "device_state", "events"),
     *("message_hours", "message_minutes", "mqtt_queue", "notices", "notify_logs", "report_log", "spool"),
+    *("forward_dead", "forward_segments", "message_rule_evaluations", "message_rule_work", "outgoing_messages"),
+    *("ota_pieces", "ota_upgrades", "task_results", "task_run_parts", "task_runs"),
 )
 _CREATE_STATE = """
 CREATE TABLE store_migration (name TEXT NOT NULL, copied BIGINT NOT NULL, last TEXT NOT NULL, ended BIGINT NOT NULL)
@@ -143,9 +145,15 @@ def move(source: Side, target: Side, tables: Sequence[Table], progress: Progress
     """Copies what is not in the target yet, compares all, and makes the target usable.
 
     Raises:
-        Conflict: the target holds a store already, or one that is being filled from another.
+        Conflict: the target holds a store already, or one that is being filled from another; or the source is itself
+            being filled.
         ConfigError: a row cannot be kept in the target, or the target differs at the end.
     """
+    if source.exists(STATE):
+        detail = (
+            "the source is being filled from another store: call migrate-store in that direction until it has ended"
+        )
+        raise Conflict("not_done", detail=detail)
     counts = count_rows(source, tables)
     total, done = 2 * sum(counts.values()), 0
     state = _begin(source, target, tables)

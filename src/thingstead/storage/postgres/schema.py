@@ -57,10 +57,8 @@ def prepare(
     """
     migrations = load_migrations("thingstead.storage.postgres") if migrations is None else migrations
     check_server(connection)
-    if not filling and _one(connection, "SELECT to_regclass(%s)", (UNFINISHED,)) is not None:
-        raise ConfigError(
-            "the database is being filled by thingstead migrate-store: call that again until it has ended"
-        )
+    if not filling:
+        check_complete(connection)
     try:
         for migration in migrations:
             _apply(connection, migration, migrations[-1].version)
@@ -91,6 +89,14 @@ def check_server(connection: psycopg.Connection) -> None:
     if not _one(connection, "SELECT has_schema_privilege(current_schema(), 'CREATE')"):
         raise ConfigError(
             "the database role may create no tables: make it the owner of the database (ALTER DATABASE … OWNER TO …)"
+        )
+
+
+def check_complete(connection: psycopg.Connection) -> None:
+    """Raises ConfigError if the database is being filled from another store."""
+    if _one(connection, "SELECT to_regclass(%s)", (UNFINISHED,)) is not None:
+        raise ConfigError(
+            "the database is being filled by thingstead migrate-store: call that again until it has ended"
         )
 
 

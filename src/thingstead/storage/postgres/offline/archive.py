@@ -6,7 +6,7 @@ from thingstead.errors import ConfigError
 from thingstead.storage.migrate import load_migrations
 from thingstead.storage.postgres.engine.connection import PostgresConnection, connect
 from thingstead.storage.postgres.engine.errors import DRIVER_ERRORS, translated
-from thingstead.storage.postgres.schema import version_of
+from thingstead.storage.postgres.schema import check_complete, version_of
 from thingstead.storage.sql.archive import SqlArchive
 
 NAME = "thingstead/export"  # of the connection, for people who look at the server
@@ -32,6 +32,7 @@ class PostgresArchive(SqlArchive):
                 if found is None or found[0] != newest:
                     version = "none" if found is None else found[0]
                     raise ConfigError(f"the database has schema version {version}; this release reads {newest}")
+                check_complete(self._open.raw)
                 super().__init__(self._open)
                 stack.pop_all()  # success: the connection stays open
         except DRIVER_ERRORS as exc:

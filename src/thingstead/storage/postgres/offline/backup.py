@@ -16,7 +16,7 @@ from psycopg import sql
 
 from thingstead.errors import ConfigError, Conflict, Unavailable
 from thingstead.storage.migrate import load_migrations
-from thingstead.storage.postgres.schema import OTHERS, prepare, version_of
+from thingstead.storage.postgres.schema import OTHERS, check_complete, prepare, version_of
 
 SUFFIX = ".copy.zst"
 CHUNK_BYTES = 1 << 20
@@ -65,7 +65,7 @@ def copy_out(conninfo: str, folder: Path, progress: Progress) -> DatabaseCopy:
     """Copies every table of one snapshot into files of an existing folder. Nodes may be active meanwhile.
 
     Raises:
-        ConfigError: the database has no tables of Thingstead.
+        ConfigError: the database has no tables of Thingstead, or is being filled from another store.
         Unavailable: it cannot be read.
         OSError: a file cannot be written.
     """
@@ -75,6 +75,7 @@ def copy_out(conninfo: str, folder: Path, progress: Progress) -> DatabaseCopy:
         found = version_of(connection)
         if found is None:
             raise ConfigError("the database is empty; there is nothing to back up")
+        check_complete(connection)
         names = [row[0] for row in connection.execute(_TABLES, (list(OTHERS),))]
         tables = {}
         for done, name in enumerate(names):
