@@ -144,6 +144,19 @@ const inside: RouteRecordRaw[] = [
     component: () => import("@/pages/ForwardTargetPage.vue"),
     meta: { title: "forwarding.title" },
   },
+  { path: "ota", name: "ota", component: () => import("@/pages/OtaPage.vue"), meta: { title: "ota.title" } },
+  {
+    path: "ota/rollouts/:id",
+    name: "ota-rollout",
+    component: () => import("@/pages/OtaRolloutPage.vue"),
+    meta: { title: "ota.title" },
+  },
+  {
+    path: "ota/:id",
+    name: "ota-version",
+    component: () => import("@/pages/OtaVersionPage.vue"),
+    meta: { title: "ota.title" },
+  },
   {
     path: "notify",
     name: "notify",

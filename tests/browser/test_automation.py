@@ -1,5 +1,6 @@
 """Automation in the console: message rules and tasks are written, tried, saved, and tell what came of them."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -125,4 +126,26 @@ async def test_registers_are_tried_on_bytes_before_they_are_saved(visit: Visit) 
         register = {"attribute": "temperature", "scale": 0.1}
         assert {name: stream["groups"][0]["registers"][0][name] for name in register} == register
         api.call("PUT", f"/device_type/{type_id}/modbus", json={"streams": []})
+    assert visit.faults == []
+
+
+async def test_a_firmware_is_uploaded_and_rolled_out(visit: Visit) -> None:
+    page = await visit.page(View("en"))
+    await visit.log_in(page, "/ota/new")
+    await page.get_by_label("Name", exact=True).fill("Firmware")
+    await page.get_by_label("Version", exact=True).fill("1.1.5")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.locator("input[type=file]").set_input_files(
+        {"name": "fw.bin", "mimeType": "application/octet-stream", "buffer": b"x" * 70_000}
+    )
+    await page.get_by_role("button", name="Upload", exact=True).click()
+    await page.wait_for_selector(f"text={sha256(b'x' * 70_000).hexdigest()}")
+    await page.get_by_role("button", name="New rollout").click()
+    await page.get_by_role("button", name="Create the rollout").click()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await page.wait_for_selector("text=paused by somebody")
+    await page.get_by_role("link", name="Silent").wait_for()
+    await page.get_by_role("button", name="End", exact=True).click()
+    await page.locator("dialog").get_by_role("button", name="End", exact=True).click()
+    await page.wait_for_selector("h1 ~ .chip >> text=ended")
     assert visit.faults == []

@@ -42,6 +42,8 @@ PAGES = (
     "/forwarding",
     "/forwarding/new",
     "/notify",
+    "/ota",
+    "/ota/new",
     "/tasks",
     "/tasks/new",
 )

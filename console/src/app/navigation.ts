@@ -7,6 +7,7 @@ import {
   FolderTree,
   Forward,
   Gauge,
+  HardDriveDownload,
   Megaphone,
   ScrollText,
   Settings,
@@ -46,6 +47,7 @@ export const blocks: readonly (readonly Entry[])[] = [
   [
     { to: "/message-rules", icon: Workflow, word: "messageRules.title", routes: ["message-rules", "message-rule"] },
     { to: "/tasks", icon: CalendarClock, word: "tasks.title", routes: ["tasks", "task"] },
+    { to: "/ota", icon: HardDriveDownload, word: "ota.title", routes: ["ota"] },
     { to: "/forwarding", icon: Forward, word: "forwarding.title", routes: ["forwarding", "forward-target"] },
   ],
   [

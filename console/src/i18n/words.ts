@@ -24,6 +24,7 @@ import type imports from "@words/pages/imports.json"
 import type messageRules from "@words/pages/messageRules.json"
 import type modbus from "@words/pages/modbus.json"
 import type notify from "@words/pages/notify.json"
+import type ota from "@words/pages/ota.json"
 import type overview from "@words/pages/overview.json"
 import type palette from "@words/pages/palette.json"
 import type people from "@words/pages/people.json"
@@ -86,6 +87,7 @@ interface Files {
   configs: typeof configs
   forwarding: typeof forwarding
   modbus: typeof modbus
+  ota: typeof ota
   views: typeof views
 }
 

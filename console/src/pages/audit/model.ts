@@ -69,6 +69,8 @@ export const ACTION_WORDS: Record<string, Word> = {
   unshelve: "audit.action_unshelve",
   comment: "audit.action_comment",
   enable_for_device: "audit.action_enable_for_device",
+  run: "audit.action_run",
+  upload: "audit.action_upload",
   disable_for_device: "audit.action_disable_for_device",
   take_back: "audit.action_take_back",
   cancel: "audit.action_cancel",

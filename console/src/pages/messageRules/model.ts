@@ -23,6 +23,8 @@ export interface MessageRule extends RuleJson {
   id: string
   enabled: boolean
   disabled_devices: string[]
+  /** Functions that were switched off because they failed again and again. */
+  functions_off?: { action: number; reason: string; ts: number }[]
   create_time: number
   update_time: number
   version: number

@@ -41,9 +41,11 @@ const OUTCOMES: Record<string, Word> = {
   function_time: "messageRules.outcomeFunctionTime",
   function_memory: "messageRules.outcomeFunctionMemory",
   deadline: "messageRules.outcomeDeadline",
-  dead: "messageRules.outcomeDead",
-  attempts: "messageRules.outcomeAttempts",
-  held_full: "messageRules.outcomeHeldFull",
+  error: "messageRules.outcomeError",
+  delivered: "messageRules.outcomeDelivered",
+  retrying: "messageRules.outcomeRetrying",
+  undelivered: "messageRules.outcomeUndelivered",
+  expired: "messageRules.outcomeExpired",
 }
 /** What came of a message, or of an action. */
 export function outcomeText(outcome: string): string {
@@ -51,7 +53,7 @@ export function outcomeText(outcome: string): string {
   return word ? t(word) : outcome
 }
 /** Outcomes that need somebody to look, others being what the rule is for. */
-const WANTED = new Set(["", "acted", "delayed", "condition", "no_attribute", "source", "empty"])
+const WANTED = new Set(["", "acted", "delayed", "condition", "no_attribute", "source", "empty", "delivered"])
 export const isBad = (outcome: string): boolean => !WANTED.has(outcome)
 
 export function sourceText(rule: Pick<MessageRule, "type" | "devices">, names: ReadonlyMap<string, string>): string {
