@@ -126,6 +126,22 @@ def test_every_message_arrives_after_a_kill_and_repeated_ones_have_their_id(
     assert len(numbers) == len(set(numbers.values())) == expected
 
 
+def test_a_delayed_message_is_posted_as_it_was_after_a_kill(
+    running: Running, receiver: Outside, start_server: StartServer
+) -> None:
+    rule_id = add_rule(running, {"url": receiver.url + "/", "delay_ms": 1_000}, {"url": receiver.url + "/now"})
+    with running.device() as device:
+        device.report({"t": 31})
+        device.report({"t": 32})
+    eventually(lambda: len(receiver.accepted("/now")) == 2)
+    running.server.kill()
+    server = start_server()
+    eventually(lambda: len(receiver.accepted("/")) == 2)
+    assert [each.json["attributes"]["t"] for each in receiver.accepted("/")] == [31, 32]
+    with ProjectApi(server.url, running.credentials) as api:
+        eventually(lambda: effects(api, rule_id) == 4)
+
+
 def test_secrets_are_never_shown_and_stay_when_their_mask_comes_back(running: Running, receiver: Outside) -> None:
     broker = {"url": "mqtts://broker.example", "topic": "t", "user_name": "u", "password": "hidden-word"}
     actions = [{"url": receiver.url + "/", "secret": "hidden-word"}, {"mqtt": broker}]

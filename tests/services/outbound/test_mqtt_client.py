@@ -197,6 +197,7 @@ async def test_a_message_that_the_broker_refuses_fails_alone() -> None:
     assert refused.permanent
     assert "topic name invalid" in refused.reason
     assert not unauthorized.permanent
+    assert refused.inner  # at a private address
 
 
 async def test_a_message_beyond_the_packet_size_of_the_broker_is_refused_for_good() -> None:

@@ -87,7 +87,7 @@ class Guard:
             self._at_s = now_s
             if self._left_bytes < 0:
                 self.failed = SendFailed(reason("answers_too_long"))
-                protocol._stream_reader._transport.abort()
+                protocol._transport.abort()
             else:
                 receive(data)
 

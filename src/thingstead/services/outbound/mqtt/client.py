@@ -168,7 +168,8 @@ class MqttClient:
         return None
 
     def _too_large(self) -> SendFailed:
-        return SendFailed(reason("mqtt_too_large", maximum=self._packet_bytes or 0), permanent=True)
+        why = reason("mqtt_too_large", maximum=self._packet_bytes or 0)
+        return SendFailed(why, permanent=True, inner=self._inner)
 
     def _packet(self, message: MqttMessage) -> Publish:
         """The PUBLISH of a message; the session sets its packet identifier."""
@@ -320,7 +321,7 @@ class MqttClient:
         code, failed = settled.reason_code, None
         if code >= 0x80:
             why = reason("mqtt_not_taken", detail=told(code, NO_PROPERTIES))
-            failed = SendFailed(why, permanent=code in PERMANENT)
+            failed = SendFailed(why, permanent=code in PERMANENT, inner=self._inner)
         self._forget(settled.context, failed)
 
     def _forget(self, waiter: _Waiter, failed: SendFailed | None) -> None:
