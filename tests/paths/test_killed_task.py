@@ -16,9 +16,9 @@ from tests.server_process import StartServer, thingstead
 
 pytestmark = pytest.mark.embedded  # it reads the file
 
-DEVICES = 4_000
-KILLS = 3
-FAST = {"THINGSTEAD_TASKS_DEVICES_PER_SECOND": "100000"}
+DEVICES = 3_000
+KILLS = 2
+PACE = {"THINGSTEAD_TASKS_DEVICES_PER_SECOND": "1500"}
 
 
 def counted(data_dir: Path) -> tuple[int, int, int]:
@@ -38,7 +38,7 @@ def test_a_run_over_thousands_of_devices_acts_on_each_once_across_kills(
     rows = [{"name": f"d{number}"} for number in range(DEVICES)]
     running.api.call("POST", "/devices_import", json={"devices": rows})
     assert server.stop() == 0
-    server = start_server(**FAST)
+    server = start_server(**PACE)
     with ProjectApi(server.url, running.credentials) as api:
         task: dict[str, Any] = {
             "name": "count",
@@ -60,8 +60,8 @@ def test_a_run_over_thousands_of_devices_acts_on_each_once_across_kills(
             server.kill()
         done, results, commands = counted(data_dir)
         assert done == results == commands
-        kills += 0 < done < total
-        server = start_server(**FAST)
+        kills += done < total
+        server = start_server(**PACE)
     assert kills, "it was killed before its end"
     with ProjectApi(server.url, running.credentials) as api:
         eventually(lambda: api.call("GET", f"/task/{task_id}")["last_run"]["state"] == "done")

@@ -1,8 +1,10 @@
 """The path of a task: from its planned instant over the store to a device on MQTT."""
 
+import json
 import time
 from typing import Any
 
+from tests.mqtt_device import TIMEOUT_S
 from tests.running import Running, eventually
 
 ACTIONS: dict[str, tuple[dict[str, Any], str, Any]] = {
@@ -14,27 +16,33 @@ ACTIONS: dict[str, tuple[dict[str, Any], str, Any]] = {
     ),
     "data": ({"data": {"identifier": "s", "body": {"on": 1}}}, "data/s/set", {"on": 1}),
     "function": (
-        {"function": "module.exports = function () { return {method: 'ask', params: {}} }", "result": "command"},
-        "command/send/1000",
-        {"method": "ask", "params": {}, "id": 1000},
+        {
+            "function": "module.exports = function () { return {type: 'json', msg: {on: 2}} }",
+            "result": "data",
+            "identifier": "f",
+        },
+        "data/f/set",
+        {"on": 2},
     ),
 }
 
 
-def test_a_planned_run_reaches_a_connected_device_and_says_so(running: Running) -> None:
+def test_planned_runs_reach_a_connected_device_and_say_so(running: Running) -> None:
+    at = round(time.time() * 1000) + 4_000
+    made = {}
+    for kind, (action, topic, _) in ACTIONS.items():
+        body = {"name": kind, "schedule": {"at": at}, "devices": [running.device_id], "action": action}
+        made[topic] = f"/task/{running.api.call('POST', '/task', json=body)['id']}"
     with running.device() as device:
-        for kind, (action, topic, message) in ACTIONS.items():
-            schedule = {"at": round(time.time() * 1000) + 300}
-            body = {"name": kind, "schedule": schedule, "devices": [running.device_id], "action": action}
-            task_id = running.api.call("POST", "/task", json=body)["id"]
-
-            assert device.next(topic) == message
-
-            path = f"/task/{task_id}"
-            eventually(lambda path=path: running.api.call("GET", path)["state"] == "ended")  # type: ignore[misc]
-            eventually(lambda path=path: running.api.call("GET", path)["last_run"]["state"] == "done")  # type: ignore[misc]
-            run = running.api.call("GET", path)["last_run"]
-            assert (run["trigger"], run["planned_at"], run["done"]) == ("schedule", schedule["at"], 1)
+        received = dict(device.received.get(timeout=TIMEOUT_S) for _ in ACTIONS)  # in any order
+        assert {topic: json.loads(payload) for topic, payload in received.items()} == {
+            topic: message for _, topic, message in ACTIONS.values()
+        }
+        for topic, path in made.items():
+            eventually(lambda path=path: (running.api.call("GET", path)["last_run"] or {}).get("state") == "done")  # type: ignore[misc]
+            task = running.api.call("GET", path)
+            run = task["last_run"]
+            assert (task["state"], run["trigger"], run["planned_at"], run["done"]) == ("ended", "schedule", at, 1)
             (result,) = running.api.call("GET", f"{path}/run/{run['id']}/results")["items"]
             assert (result["device_id"], result["name"], result["result"]) == (running.device_id, "pump", "done")
             assert bool(result["command"]) is topic.startswith("command/")

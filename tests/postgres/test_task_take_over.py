@@ -45,7 +45,7 @@ async def test_each_device_is_acted_upon_once_by_a_pair_that_changes_its_active_
             api.call("POST", "/devices_import", json={"devices": [{"name": f"d{n}"} for n in range(DEVICES)]})
             task: dict[str, Any] = {
                 "name": "count",
-                "schedule": {"at": round(time.time() * 1000) + 500},
+                "schedule": {"at": round(time.time() * 1000) + 4_000},
                 "filter": {},
                 "action": {"command": {"method": "count", "wait_ms": 3_600_000}},
             }
