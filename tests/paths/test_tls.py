@@ -158,7 +158,8 @@ def test_a_certificate_that_cannot_be_used_leaves_the_one_before(
 
 def _warnings(server: ServerProcess) -> list[str]:
     health = httpx.get(f"{server.url}/healthz").json()
-    return [warning["code"] for warning in health.get("warnings", [])]
+    codes = [warning["code"] for warning in health.get("warnings", [])]
+    return [code for code in codes if code != "database_unsafe"]  # PostgreSQL servers of tests wait for no disk
 
 
 def test_the_address_behind_a_load_balancer_is_known_before_tls_begins(running: Running, authority: Authority) -> None:
