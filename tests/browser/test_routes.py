@@ -49,7 +49,10 @@ PAGES = (
 )
 SETTINGS = ("project", "keys", "retention", "server")
 # Pages of one thing, beside the tabs of a device.
-DETAILS = ("device/DevicePage", "type/TypePage", "customers/CustomerPage", "project/SettingsPage", "LoginPage")
+DETAILS = (
+    "device/DevicePage", "type/TypePage", "customers/CustomerPage", "project/SettingsPage", "OtaRolloutPage",
+    "LoginPage",
+)  # fmt: skip
 CUSTOMER = {"name": "Alice", "account": "alice", "password": "a long password"}
 TYPE_PARTS = ("attributes", "events", "commands", "streams", "modbus", "settings")
 SAMPLE = [View("zh", "light", DESK), View("en", "dark", PHONE)]
