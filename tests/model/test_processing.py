@@ -17,7 +17,7 @@ from thingstead.model.values.processing import Processing, processing_of
 from thingstead.model.values.processing_checks import COMPUTED_COUNT
 from thingstead.model.values.scaling import scaling
 
-VALUES = {"a": 4, "b": 0, "c": 2.5, "on": True, "text": "hot", "room-temp": 5, "list": [1]}
+VALUES = {"a": 4, "b": 0, "c": 2.5, "on": True, "text": "hot", "room-temp": 5, "list": [1], "wide": 2**64}
 FORMULAS: list[tuple[str, Any]] = [
     ("1 + 2 * 3", 7),
     ("(1 + 2) * 3 - -a", 13),
@@ -53,6 +53,8 @@ def test_a_formula_has_its_value(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "wide + 1", "abs(wide)", "-wide", "wide > 1", "wide % 7", "max(wide, 1)", "*".join(["a << 62"] * 30),
+        "*".join(["floor(1e308)"] * 9),
         "1 / b", "a % b", "a // b", "text + 1", "list * 2", "sqrt(-1)", "log(0)", "pow(10, 400)", "1 << 64", "1 << -1",
         "c & 1", "text < 1", "not text", "if(text, 1, 2)", "round(a, 99)", "pow(0, -1)",
     ],
@@ -211,6 +213,19 @@ def test_values_of_another_type_are_left_to_the_check_of_types(value: Any) -> No
     )
     values = {"n": value, "p": value}
     assert (made.apply(values, None), values) == ([], {"n": value, "p": value})
+
+
+@pytest.mark.parametrize("wide", [2**64, -(2**63) - 1, 10**4299], ids=["2**64", "-2**63-1", "4300 digits"])
+def test_an_integer_of_more_than_64_bits_is_left_to_the_check_of_types(wide: int) -> None:
+    made = processing(
+        {"identifier": "a", "processing": {"scale": 0.1}},
+        {"identifier": "b", "processing": {"scale": 2, "offset": 1, "precision": 2}},
+        {"identifier": "product", "processing": {"formula": "*".join(["c"] * 250)}},
+    )
+    values: dict[str, Any] = {"a": wide, "b": wide, "c": wide}
+    refused = made.apply(values, None)
+    assert values == {"a": wide, "b": wide, "c": wide}
+    assert [(error.field, error.reason.code) for error in refused] == [("product", "formula_no_result")]
 
 
 def test_a_definition_without_processing_has_none() -> None:

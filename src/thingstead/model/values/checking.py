@@ -22,8 +22,6 @@ Check = Callable[[Any], Any]  # returns the value to store; raises InvalidValue
 NUMBERS: frozenset[type] = frozenset({int, float})
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-NUMBER_MIN = -(2**63)  # the integers that the stores and MessagePack can represent
-NUMBER_MAX = 2**64 - 1
 
 # Which classes of attribute a source may change (wire reference §9.2).
 WRITABLE: dict[Source, frozenset[str]] = {

@@ -15,9 +15,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from thingstead.model.values.scaling import NUMBER_MAX, NUMBER_MIN
+
 LENGTH = 500  # characters
 DEPTH = 24  # of nested parentheses, signs and functions
 SHIFT = 63  # bits
+INTEGER_BITS = 1024  # of what is computed on the way; bounds the cost of a formula
+_WIDEST = 1 << INTEGER_BITS
 
 Values = Mapping[str, Any]
 Node = Callable[[Values], Any]
@@ -195,7 +199,7 @@ class _Parser:
 
     def _attribute(self, name: str) -> Node:
         self.reads.add(name)
-        return operator.itemgetter(name)
+        return _value_of(name)
 
     def _function(self, token: _Token) -> Node:
         least, most, function = _FUNCTIONS.get(token.text, (0, 0, None))
@@ -220,6 +224,16 @@ def _read_number(token: _Token) -> int | float:
     if not math.isfinite(value):
         raise FormulaError(token.position, token.text[:20])
     return value
+
+
+def _value_of(name: str) -> Node:
+    def node(values: Values) -> Any:
+        value = values[name]
+        if type(value) is int and not NUMBER_MIN <= value <= NUMBER_MAX:
+            raise NoResult  # a report is not checked yet
+        return value
+
+    return node
 
 
 def _constant(value: Any) -> Node:
@@ -255,9 +269,12 @@ def _binary(function: Callable[..., Any], left: Node, right: Node) -> Node:
         if type(second) is not float and type(second) is not int:
             second = _number(second)
         try:
-            return function(first, second)
+            result = function(first, second)
         except (ArithmeticError, ValueError, TypeError):
             raise NoResult from None
+        if type(result) is int and not -_WIDEST < result < _WIDEST:
+            raise NoResult
+        return result
 
     return node
 

@@ -12,9 +12,7 @@ from thingstead.errors import FieldError
 from thingstead.model.device_type import AttributeDefinition, AttributeProcessing
 from thingstead.model.values.coordinates import Convert, converter
 from thingstead.model.values.formula import NoResult, compile_formula
-from thingstead.model.values.scaling import Scale, scaling
-
-NUMBER_MIN, NUMBER_MAX = -(2**63), 2**64 - 1  # the integers that the stores can represent
+from thingstead.model.values.scaling import NUMBER_MAX, NUMBER_MIN, Scale, scaling
 
 Current = Callable[[], Mapping[str, Any]]  # current values of the device
 
@@ -105,7 +103,7 @@ def _scaled(value: Any, scale: Scale) -> Any:
 
 
 def _is_number(value: Any) -> TypeGuard[int | float]:
-    return type(value) is float or type(value) is int
+    return type(value) is float or (type(value) is int and NUMBER_MIN <= value <= NUMBER_MAX)
 
 
 def _converted_point(value: Any, convert: Convert) -> Any:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+NUMBER_MIN, NUMBER_MAX = -(2**63), 2**64 - 1  # the integers that the stores and MessagePack can represent
 DIGITS = 15  # significant ones that a binary fraction keeps of any decimal number
 Number = int | float
 Scale = Callable[[Number], Number]  # the result may be infinite
