@@ -184,6 +184,35 @@ async def test_no_password_of_the_operator_reaches_the_server_of_a_tenant(monkey
     assert b"of-the-operator" not in b"".join(seen)
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b"\0\0\0\x0br=%s,s=AAAA,i=2000000000", "rounds of SCRAM"),
+        (b"\0\0\0\x0br=%s,s=AAAA,i= +2000000000", "rounds of SCRAM"),
+        (b"\0\0\0\x07", "log-in other than"),
+    ],
+)
+async def test_a_server_cannot_make_the_driver_compute_or_use_tickets_of_this_machine(said: bytes, why: str) -> None:
+    def authentication(body: bytes) -> bytes:
+        return b"R" + (4 + len(body)).to_bytes(4, "big") + body
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_000)
+        offer = authentication(b"\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0")
+        for place in range(len(offer)):  # byte by byte
+            writer.write(offer[place : place + 1])
+            await writer.drain()
+        nonce = (await reader.read(1_000)).rpartition(b"r=")[2]
+        writer.write(authentication(said.replace(b"%s", nonce + b"more")))
+        await reader.read(1_000)
+
+    async with impostor(ask) as url, session("postgresql", config(url, password="p")) as opened:
+        with pytest.raises(TransientFailure, match=why) as failed:
+            async with asyncio.timeout(30):
+                await opened.send([message(1)])
+        assert failed.value.pause
+
+
 async def test_a_refused_address_is_not_connected_to(postgres_url: str) -> None:
     async with session("postgresql", config(postgres_url), private=False) as opened:
         with pytest.raises(TransientFailure, match="an address that is refused") as failed:

@@ -6,7 +6,8 @@ the one that was checked, and what the peer may send is bounded in bytes: a libr
 
 import asyncio
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from thingstead.refusals import reason
@@ -24,29 +25,54 @@ class Relay:
         port: of 127.0.0.1; closed after the first connection.
         inner: the peer has a private address.
         overrun: the peer sent more than it may, and the connection was ended.
+        refused: why ``screen`` ended the connection.
     """
 
     def __init__(self) -> None:
         self.port = 0
         self.inner = False
         self.overrun = False
+        self.refused: SendFailed | None = None
+        self._screen: Callable[[bytes], bytes] | None = None
         self._left_bytes = 0
         self._outer: _RelayEnd | None = None
         self._near: _RelayEnd | None = None
         self._server: asyncio.Server | None = None
 
     @classmethod
-    async def open(cls, resolver: Resolver, host: str, port: int, *, private: bool, timeout_s: float) -> "Relay":
+    async def open(
+        cls,
+        resolver: Resolver,
+        host: str,
+        port: int,
+        *,
+        private: bool,
+        timeout_s: float,
+        tls: ssl.SSLContext | None = None,
+        greet: Callable[[socket.socket], Awaitable[None]] | None = None,
+        screen: Callable[[bytes], bytes] | None = None,
+    ) -> "Relay":
         """Connects to the peer, and waits for the library.
+
+        Args:
+            tls: towards the peer; the library speaks without it.
+            greet: called with the new connection, before TLS begins.
+            screen: gets what the peer sends; returns what is passed on, or raises SendFailed.
 
         Raises:
             SendFailed: the address is refused, or cannot be reached.
         """
         relay = cls()
+        relay._screen = screen
         try:
             async with asyncio.timeout(timeout_s):
-                await relay._connect(resolver, host, port, private, timeout_s)
+                sock = await relay._connect(resolver, host, port, private, timeout_s)
+                await relay._secure(sock, host, tls, greet)
                 await relay._listen()
+        except ssl.SSLError as exc:
+            relay.abort()
+            why = connection_failure(exc, timeout_s, inner=relay.inner).why
+            raise SendFailed(why, permanent=True, inner=relay.inner) from exc
         except BaseException as exc:
             relay.abort()
             if isinstance(exc, Exception) and not isinstance(exc, SendFailed):
@@ -67,25 +93,56 @@ class Relay:
                 end.transport.abort()
 
     def check(self) -> None:
-        """Raises SendFailed if the peer sent more than it may."""
+        """Raises SendFailed if the peer sent more than it may, or what was refused."""
+        if self.refused is not None:
+            raise SendFailed(self.refused.why, permanent=self.refused.permanent, inner=self.inner)
         if self.overrun:
             raise SendFailed(reason("answers_too_long"), inner=self.inner)
 
-    async def _connect(self, resolver: Resolver, host: str, port: int, private: bool, timeout_s: float) -> None:
+    async def _connect(
+        self, resolver: Resolver, host: str, port: int, private: bool, timeout_s: float
+    ) -> socket.socket:
         loop = asyncio.get_running_loop()
         allowed = await resolver.permitted(host, port, private=private)
         self.inner = any(is_private(each) for each in allowed)
         try_s = max(SHORTEST_TRY_S, timeout_s / len(allowed))
-        for left, address in zip(range(len(allowed) - 1, -1, -1), allowed, strict=True):
+        failed: OSError = TimeoutError()
+        for address in allowed:
+            sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+            sock.setblocking(False)
             try:
                 async with asyncio.timeout(try_s):
-                    _, self._outer = await loop.create_connection(
-                        lambda: _RelayEnd(self._received, self.abort), address, port
-                    )
-                return
-            except OSError:  # TimeoutError, too
-                if not left:
-                    raise
+                    await loop.sock_connect(sock, (address, port))
+                return sock
+            except OSError as exc:  # TimeoutError, too
+                sock.close()
+                failed = exc
+            except BaseException:
+                sock.close()
+                raise
+        raise failed
+
+    async def _secure(
+        self,
+        sock: socket.socket,
+        host: str,
+        tls: ssl.SSLContext | None,
+        greet: Callable[[socket.socket], Awaitable[None]] | None,
+    ) -> None:
+        try:
+            if greet is not None:
+                await greet(sock)
+            _, self._outer = await asyncio.get_running_loop().create_connection(
+                lambda: _RelayEnd(self._received, self.abort),
+                sock=sock,
+                ssl=tls,
+                server_hostname=host if tls is not None else None,
+            )
+        except BaseException as exc:
+            sock.close()
+            if isinstance(exc, SendFailed):
+                exc.inner = self.inner
+            raise
 
     async def _listen(self) -> None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1)
@@ -110,7 +167,15 @@ class Relay:
         if self._left_bytes < 0:
             self.overrun = True
             self.abort()
-        elif self._near is not None and self._near.transport is not None:
+            return
+        if self._screen is not None:
+            try:
+                data = self._screen(data)
+            except SendFailed as exc:
+                self.refused = exc
+                self.abort()
+                return
+        if self._near is not None and self._near.transport is not None:
             self._near.transport.write(data)
 
     def _send(self, data: bytes) -> None:

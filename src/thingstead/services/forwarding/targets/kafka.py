@@ -15,7 +15,7 @@ from typing import Any
 import aiokafka.client
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
-from aiokafka.conn import AIOKafkaConnection
+from aiokafka.conn import AIOKafkaConnection, ScramAuthenticator
 
 from thingstead.model.forwarding.configs.kafka import KafkaConfig
 from thingstead.model.forwarding.message import ForwardMessage, listed_one
@@ -25,6 +25,7 @@ from thingstead.services.forwarding.target import OpenContext, TargetRefusal, Tr
 from thingstead.services.outbound.addresses import is_private
 from thingstead.services.outbound.http import SendFailed, connection_failure
 from thingstead.services.outbound.network import AddressForbidden, Resolver, Unresolved
+from thingstead.services.outbound.scram import check_rounds
 from thingstead.services.outbound.tls import client_context
 
 TIMEOUT_MS = 9_000  # of a request, and of a record; shorter than that of a batch
@@ -103,18 +104,47 @@ class _Loop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, guard: Guard) -> None:
         self._loop = loop
-        self._guard = guard
+        self.guard = guard
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
 
     async def create_connection(self, make: Callable[[], Any], host: str, port: int, *, ssl: Any = None) -> Any:
-        return await self._guard.connect(self._loop, make, host, port, ssl)
+        return await self.guard.connect(self._loop, make, host, port, ssl)
+
+
+class _Scram(ScramAuthenticator):  # type: ignore[misc]
+    """Refuses to hash for long: it would take a thread of all, and a core."""
+
+    def __init__(self, guard: Guard, **options: Any) -> None:
+        super().__init__(**options)
+        self._guard = guard
+
+    def process_server_first_message(self, server_first: str) -> None:
+        try:
+            check_rounds(server_first)
+        except SendFailed as exc:
+            self._guard.failed = exc
+            raise kafka.AuthenticationFailedError(exc.reason) from exc
+        super().process_server_first_message(server_first)
+
+
+class _Connection(AIOKafkaConnection):  # type: ignore[misc]
+    """A connection of the library, with the log-in above."""
+
+    def authenticator_scram(self) -> ScramAuthenticator:
+        return _Scram(
+            self._loop.guard,
+            loop=self._loop,
+            sasl_plain_password=self._sasl_plain_password,
+            sasl_plain_username=self._sasl_plain_username,
+            sasl_mechanism=self._sasl_mechanism,
+        )
 
 
 async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection:
     """In place of the library's function of the same meaning."""
-    connection = AIOKafkaConnection(host, port, **options)
+    connection = _Connection(host, port, **options)
     connection._loop = _Loop(connection._loop, _GUARD.get())
     await connection.connect()
     return connection

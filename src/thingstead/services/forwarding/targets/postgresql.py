@@ -7,9 +7,7 @@ that is created here becomes a hypertable.
 import asyncio
 import json
 import re
-import ssl
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,14 +19,13 @@ from thingstead.model.forwarding.message import ForwardMessage
 from thingstead.model.forwarding.target import ANSWER_BYTES
 from thingstead.refusals import reason
 from thingstead.services.forwarding.target import OpenContext, PermanentFailure, TargetRefusal, TransientFailure
+from thingstead.services.forwarding.targets.postgresql_login import LoginScreen, ask_for_tls, context_of
 from thingstead.services.outbound.http import SendFailed
 from thingstead.services.outbound.relay import Relay
-from thingstead.services.outbound.tls import text_file
 
 TIMEOUT_S = 10  # of a connection, and of a statement
 ANSWERS_MAX_BYTES = 1_048_576  # of what a server sends at log-in, or for one batch
 MISSING = "/nonexistent"  # in place of files of the operator, which a tenant's server must not get
-MODES = {"verify": "verify-full", "require": "require", "off": "disable"}
 COLUMNS = ("id", "ts", "kind", "device_id", "device_key", "device_name", "type_id", "content")
 # Classes of errors (SQLSTATE): of the data, so that the message is refused for good; others may be mended.
 DATA_CLASSES = ("22", "23")
@@ -114,19 +111,22 @@ class PostgresqlSession:
     async def _connect(self) -> "psycopg.AsyncConnection[Any]":
         self._drop()
         config = self._config
+        tls = await asyncio.to_thread(context_of, config)
         self._relay = relay = await Relay.open(
             self._context.http.resolver,
             config.host,
             config.port,
             private=self._context.private_addresses(),
             timeout_s=TIMEOUT_S,
+            tls=tls,
+            greet=ask_for_tls if tls is not None else None,
+            screen=LoginScreen(),
         )
         self._inner = relay.inner
         relay.allow(ANSWERS_MAX_BYTES)
-        with ExitStack() as files:
-            self._connection = connection = await psycopg.AsyncConnection.connect(
-                **_parameters(config, relay.port, files), autocommit=True
-            )
+        self._connection = connection = await psycopg.AsyncConnection.connect(
+            **_parameters(config, relay.port), autocommit=True
+        )
         await self._prepare(connection)
         return connection
 
@@ -152,6 +152,8 @@ class PostgresqlSession:
         hidden = inner and not self._context.shows_private()
         if not isinstance(error, SendFailed | psycopg.Error):
             raise error
+        if relay is not None and relay.refused is not None:  # whose end is what the driver tells
+            error = relay.refused
         if not status or status[:2] not in DATA_CLASSES:
             self._drop()
         if overrun:
@@ -173,14 +175,9 @@ async def open_target(context: OpenContext, config: Any) -> PostgresqlSession:
     return PostgresqlSession(context, config)
 
 
-def _parameters(config: PostgresqlConfig, port: int, files: ExitStack) -> dict[str, Any]:
+def _parameters(config: PostgresqlConfig, port: int) -> dict[str, Any]:
     """The parameters of a connection. Each that could come from the environment of the server is given: it is for the
     database of the operator."""
-    authorities = MISSING
-    if config.ca is not None:
-        authorities = files.enter_context(text_file(config.ca))
-    elif config.tls == "verify":
-        authorities = ssl.get_default_verify_paths().cafile or "system"
     return {
         "host": config.host,
         "hostaddr": "127.0.0.1",
@@ -189,8 +186,9 @@ def _parameters(config: PostgresqlConfig, port: int, files: ExitStack) -> dict[s
         "user": config.user_name,
         "password": config.password or "",
         "passfile": MISSING,
-        "sslmode": MODES[config.tls],
-        "sslrootcert": authorities,
+        "sslmode": "disable",  # the relay has it
+        "channel_binding": "disable",
+        "sslrootcert": MISSING,
         "sslcert": MISSING,
         "sslkey": MISSING,
         "sslcrl": MISSING,
