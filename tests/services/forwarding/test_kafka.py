@@ -13,7 +13,7 @@ from tests.services.outbound.brokers import free_port
 from thingstead.model.forwarding.configs.kafka import KafkaConfig
 from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage, message_of
 from thingstead.services.forwarding.target import TransientFailure
-from thingstead.services.forwarding.targets.kafka import _GUARD, Guard, _create_conn
+from thingstead.services.forwarding.targets.kafka import Guard, _Connection, _Loop
 from thingstead.services.outbound.network import Resolver
 
 TIMEOUT_S = 30
@@ -144,18 +144,15 @@ async def test_a_broker_that_the_cluster_names_is_held_to_the_rules_of_addresses
 async def test_a_broker_cannot_make_the_log_in_hash_for_an_hour() -> None:
     resolver = Resolver()
     guard = Guard(resolver, lambda: True)
-    _GUARD.set(guard)
-    server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-    async with server:
-        connection = await _create_conn("127.0.0.1", server.sockets[0].getsockname()[1])
-        connection._sasl_plain_username, connection._sasl_plain_password = "ours", "secret"
-        connection._sasl_mechanism = "SCRAM-SHA-512"
-        log_in = connection.authenticator_scram()
-        first, _ = await log_in.step(None)
-        nonce = first.decode().rpartition("r=")[2]
-        with pytest.raises(AuthenticationFailedError):
-            await log_in.step(f"r={nonce}more,s=AAAA,i=2000000000".encode())
-        connection.close()
+    connection = _Connection(
+        "127.0.0.1", 9092, sasl_mechanism="SCRAM-SHA-512", sasl_plain_username="ours", sasl_plain_password="secret"
+    )
+    connection._loop = _Loop(asyncio.get_running_loop(), guard)
+    log_in = connection.authenticator_scram()
+    first, _ = await log_in.step(None)
+    nonce = first.decode().rpartition("r=")[2]
+    with pytest.raises(AuthenticationFailedError):
+        await log_in.step(f"r={nonce}more,s=AAAA,i=2000000000".encode())
     assert guard.failed is not None
     assert guard.failed.permanent
     assert "SCRAM" in guard.failed.reason
