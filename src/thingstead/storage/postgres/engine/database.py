@@ -84,13 +84,22 @@ class PostgresDatabase:
 
     def _connection(self, statement_timeout_ms: int) -> PostgresConnection:
         def make() -> "psycopg.Connection[tuple[Any, ...]]":
-            if self._given_up is not None:
-                raise psycopg.OperationalError(self._given_up)
-            return connect(self._conninfo, self._name, statement_timeout_ms)
+            self._check_given_up()
+            made = connect(self._conninfo, self._name, statement_timeout_ms)
+            try:
+                self._check_given_up()
+            except psycopg.OperationalError:  # meanwhile, so that nobody else would close it
+                made.close()
+                raise
+            return made
 
         connection = PostgresConnection(make, self._dialect)
         self._connections.append(connection)
         return connection
+
+    def _check_given_up(self) -> None:
+        if self._given_up is not None:
+            raise psycopg.OperationalError(self._given_up)
 
     def _connect_reader(self) -> PostgresConnection:
         return self._connection(READ_TIMEOUT_MS)
