@@ -50,6 +50,11 @@ export const URL_FIELDS: readonly ConfigField[] = [
   { name: "secret", word: "configs.secret", kind: "secret", hint: "configs.secretHint" },
   { name: "headers", word: "configs.headers", kind: "headers", hint: "configs.headersHint" },
 ]
+/** Of the action of a message rule. */
+export const POST_FIELDS: readonly ConfigField[] = [
+  { name: "url", word: "actions.address", kind: "text", required: true, placeholder: "https://example.com/hook" },
+  { name: "secret", word: "actions.secret", kind: "secret", hint: "actions.secretHint" },
+]
 
 const SECRETS = new Set(["secret", "password", "token", "key", "headers"])
 /** Whether a secret was typed anywhere in it, which no draft keeps. */
