@@ -23,6 +23,7 @@ from thingstead.model.forwarding.target import (
     Progress,
     TargetState,
 )
+from thingstead.model.tenant import TENANT
 from thingstead.refusals import reason
 from thingstead.services.forwarding.lane import TargetLane
 from thingstead.services.forwarding.log_reader import SegmentBatch, SegmentReader
@@ -185,6 +186,7 @@ class TargetRunner:
             lane.wake.set()
 
     async def _begin(self, horizon: int) -> None:
+        TENANT.set(self.target.project_id)
         while not self._closing.is_set():
             try:
                 await self._count(horizon)

@@ -9,14 +9,18 @@ import concurrent.futures
 import socket
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
+from weakref import WeakValueDictionary
 
 import httpcore
 
+from thingstead.model.tenant import TENANT
 from thingstead.services.outbound.addresses import is_private, may_be_reached
 
-THREADS_LIMIT = 32  # concurrent look-ups
+THREADS_LIMIT = 32  # concurrent look-ups …
+TENANT_THREADS_LIMIT = 8  # … and those of one project
 ADDRESSES_LIMIT = 8  # tried of one name
 SHORTEST_TRY_S = 0.5  # time-out of one address, at least
 
@@ -57,20 +61,42 @@ EXCHANGE: ContextVar[Exchange] = ContextVar("EXCHANGE")
 
 
 class Resolver:
-    """Resolves names in threads of its own, so that a slow name server blocks nothing else."""
+    """Resolves names in threads of its own, so that a slow name server blocks nothing else, and that of one project
+    blocks no other."""
 
     def __init__(self) -> None:
         self._threads = concurrent.futures.ThreadPoolExecutor(
             THREADS_LIMIT, "thingstead-resolve"
         )  # started when needed
+        self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by project
 
     async def addresses(self, name: str, port: int) -> list[str]:
         """The addresses of a name, in the order in which to try them. Raises Unresolved."""
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, name, port)
+            found = await self._in_thread(name, port)
         except (OSError, UnicodeError) as exc:
             raise Unresolved(name) from exc
         return list(dict.fromkeys(found))
+
+    async def _in_thread(self, name: str, port: int) -> list[str]:
+        """A thread is taken until its look-up ends, also if nobody waits for it any more."""
+        project_id, loop = TENANT.get(), asyncio.get_running_loop()
+        gate = self._gates.setdefault(
+            project_id, asyncio.Semaphore(TENANT_THREADS_LIMIT if project_id else THREADS_LIMIT)
+        )
+        await gate.acquire()
+        try:
+            looking = self._threads.submit(_look_up, name, port)
+        except BaseException:
+            gate.release()
+            raise
+
+        def looked(_: object) -> None:
+            with suppress(RuntimeError):  # the loop was closed
+                loop.call_soon_threadsafe(gate.release)
+
+        looking.add_done_callback(looked)
+        return await asyncio.wrap_future(looking)
 
     async def permitted(self, name: str, port: int, *, private: bool) -> list[str]:
         """The addresses of a name to which connections may be made, in the order in which to try them.
