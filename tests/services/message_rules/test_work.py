@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.ota.offers import offers_of
@@ -155,3 +156,22 @@ async def test_a_clock_that_is_set_back_makes_no_action_wait_for_longer_than_its
     await plant.done()
     assert plant.triggers.room.count == 0
     assert (await plant.store.message_rules.totals("p1", "slow")).effects == 1
+
+
+async def test_a_removed_rule_gives_the_room_of_its_waiting_actions_back(plant: Plant) -> None:
+    plant.triggers.room = FairRoom(100, 1 << 20)
+    first = await plant.add("first", msgspec.structs.replace(SET, delay_ms=1_000_000))
+    second = await plant.add("second", msgspec.structs.replace(SET, delay_ms=500_000))
+    for device in (first, first, second):
+        await plant.report(device, {"n": 1})
+        await plant.done()
+    assert plant.triggers.room.count == 3
+    await plant.store.message_rules.delete("p1", "first")
+    plant.triggers.drop("first")
+    await plant.runner.drop("p1", "first")
+    await plant.done()
+    assert (plant.triggers.room.count, len(await plant.store.message_rules.list_work(0, 10))) == (1, 1)
+    plant.workshop.clock.advance(500_001)
+    await plant.done()
+    assert (await plant.values(second))["seen"] is True
+    assert plant.triggers.room.count == 0

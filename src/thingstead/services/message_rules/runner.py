@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -61,6 +62,7 @@ class RuleRunner:
         self._attempts: dict[int, int] = {}  # of work that failed
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._drops: set[asyncio.Task[None]] = set()
         triggers.on_work = self._take
 
     @property
@@ -108,13 +110,37 @@ class RuleRunner:
 
     async def close(self) -> None:
         """Stops the tasks. Unfinished work is on disk."""
-        tasks = [*self._tasks.values(), *([] if self._task is None else [self._task])]
+        tasks = [*self._tasks.values(), *self._drops, *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
         self._task = None
         for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
+
+    def drop_later(self, project_id: str, rule_id: str) -> None:
+        """Starts :meth:`drop`."""
+        task = asyncio.create_task(self.drop(project_id, rule_id), name="message-rules-drop")
+        self._drops.add(task)
+        task.add_done_callback(self._drops.discard)
+
+    async def drop(self, project_id: str, rule_id: str) -> None:
+        """Removes the actions of a removed rule that wait for their time, which would take the room of others until
+        then."""
+        for work_id in [each.id for each in self._sizes.values() if each.due_at and each.project_id == project_id]:
+            try:
+                work = await self._store.message_rules.read_work(work_id)
+                if work is not None and all(item.rule_id == rule_id for item in work.items):
+                    commit = self._store.message_rules.finish_work(work_id, (), ())
+                    commit.on_done(partial(self._dropped, work_id))
+            except ThingsteadError as exc:
+                log.warning("actions of a removed rule wait for their time", rule=rule_id, error=exc.message)
+                return
+
+    def _dropped(self, work_id: int, error: Exception | None) -> None:
+        if error is None:
+            self._due.cancel(work_id)
+            self._forget(work_id)
 
     def clock_set_back(self, now: int, by_ms: int) -> None:
         """Handles that the server clock was set back: no action waits for longer than its delay from now."""
