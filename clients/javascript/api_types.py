@@ -86,6 +86,8 @@ def _type(schema: Schema, indent: str) -> str:
         if name in schema:
             return " | ".join(dict.fromkeys(_type(each, indent) for each in schema[name]))
     kind = schema.get("type")
+    if schema.get("format") == "binary":
+        return "Blob | ArrayBuffer | ArrayBufferView"
     if isinstance(kind, list):
         return " | ".join(SIMPLE.get(each, "unknown") for each in kind)
     if kind == "array":

@@ -32,7 +32,8 @@ export class ProjectClient {
   }
 
   /**
-   * Carries out `"GET /device/{device_id}"` and the like, with `{ path, query, body, signal }`.
+   * Carries out `"GET /device/{device_id}"` and the like, with `{ path, query, body, signal }`. A body of bytes, such as a
+   * file, is sent as it is.
    * Resolves to the `info` of the answer. Rejects with ApiError for a refusal, Unreachable where no answer came.
    */
   async call(operation, options = {}) {
@@ -112,12 +113,12 @@ export class ProjectClient {
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     const headers = { Accept: "application/json" };
     if (token !== null) headers.Authorization = `Bearer ${token}`;
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (body !== undefined) headers["Content-Type"] = isBytes(body) ? "application/octet-stream" : "application/json";
     try {
       const response = await this.#fetch(this.#root + target, {
         method,
         headers,
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: body === undefined || isBytes(body) ? body : JSON.stringify(body),
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         credentials: "omit",
         cache: "no-store",
@@ -140,6 +141,10 @@ export class ProjectClient {
     const more = FIRST_PAUSE_MS * 2 ** Math.min(attempt - 1, 10) * (0.5 + Math.random() / 2);
     return Math.min((Number.isFinite(asked) ? asked : 0) + more, this.#pauseMaxMs);
   }
+}
+
+function isBytes(body) {
+  return body instanceof Blob || body instanceof ArrayBuffer || ArrayBuffer.isView(body);
 }
 
 function segment(value) {

@@ -35,6 +35,7 @@ SEEN: dict[str, Any] = {
     "offline": [True, True, 404, "device_offline"],
     "unknown": [False, 404],
     "nobody": True,
+    "uploaded": [3, 2, 4],
     "events": [
         ["connecting"],
         ["live"],

@@ -17,6 +17,9 @@ const subscription = subscribe({
   onNotice: ({ kind, body }) => console.log(kind, body),
 });
 subscription.close();
+const upload = { path: { ota_version_id: "x" }, body: new Uint8Array([1]) };
+const { sha256 }: api.OtaFileInfo = await client.call("PUT /ota_version/{ota_version_id}/file", upload);
+console.log(sha256);
 const offline = new DeviceOffline();
 const errcode: number = offline.errcode;
 console.log(errcode);

@@ -2,6 +2,8 @@
 // Prints, or returns, what it has seen.
 import { ApiError, DeviceOffline, ProjectClient, subscribe, Unreachable } from "thingstead-client";
 
+let uploads = 0;
+
 export async function use({ url, keys, deviceId, report }) {
   const seen = {};
   const api = new ProjectClient(url, keys);
@@ -24,6 +26,13 @@ export async function use({ url, keys, deviceId, report }) {
   seen.unknown = [unknown instanceof DeviceOffline, unknown.errcode];
   const nobody = await new ProjectClient("http://127.0.0.1:1", keys).call("GET /project").catch((error) => error);
   seen.nobody = nobody instanceof Unreachable;
+  seen.uploaded = [];
+  for (const body of [new Uint8Array([233, 0, 255]), new Uint8Array([1, 2]).buffer, new Blob(["abcd"])]) {
+    const firmware = { name: "Release", version_name: `1.${(uploads += 1)}` };
+    const { id } = await api.call("POST /ota_version", { body: firmware });
+    const file = await api.call("PUT /ota_version/{ota_version_id}/file", { path: { ota_version_id: id }, body });
+    seen.uploaded.push(file.size_bytes);
+  }
   Object.assign(seen, await live(api, url, deviceId, report));
   return seen;
 }

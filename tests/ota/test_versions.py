@@ -82,6 +82,13 @@ def test_files_that_are_empty_too_large_or_other_ones_are_refused_and_leave_noth
         trust_env=False,
     )
     assert packed.json()["code"] == "content_encoding_unknown"
+    form = httpx.put(
+        f"{fleet.running.server.url}{upload_path(fleet, version_id)}",
+        files={"file": ("fw.bin", b"abc")},  # curl -F: devices would get the form around the file, too
+        headers=fleet.api.headers,
+        trust_env=False,
+    )
+    assert form.json()["code"] == "ota_file_in_form"
     assert fleet.upload(version_id, b"x" * 200_000)["size_bytes"] == 200_000
     fleet.api.call("DELETE", f"/ota_version/{version_id}")
 

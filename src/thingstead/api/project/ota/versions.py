@@ -111,9 +111,11 @@ async def delete_version(call: ApiCall) -> None:
 
 
 async def upload_file(call: ApiCall) -> OtaFileInfo:
-    """The body is the file, as it is; it is stored in pieces as it arrives. The answer has its sha256 and md5. The file
-    of a version cannot be replaced."""
+    """The body is the file, as it is, and not a form that contains it; it is stored in pieces as it arrives. The answer
+    has its sha256 and md5. The file of a version cannot be replaced."""
     query: OtaFileQuery = call.query
+    if _header(call, b"content-type").lstrip().lower().startswith(b"multipart/"):
+        raise InvalidInput("ota_file_in_form")
     limit = call.platform.ota.files.max_bytes
     if _length(call) > limit:
         raise TooLarge("ota_file_too_large", maximum=limit)
@@ -124,7 +126,12 @@ async def upload_file(call: ApiCall) -> OtaFileInfo:
 
 def _length(call: ApiCall) -> int:
     """The Content-Length; 0: none is given."""
-    return next((int(value) for name, value in call.scope["headers"] if name == b"content-length"), 0)
+    return int(_header(call, b"content-length") or 0)
+
+
+def _header(call: ApiCall, wanted: bytes) -> bytes:
+    """The value of a header; empty: it is not given."""
+    return next((bytes(value) for name, value in call.scope["headers"] if name == wanted), b"")
 
 
 ENDPOINTS = (
