@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib"
 
 const output = process.argv[2]
 const KB = 1000
-const BUDGETS = { LoginPage: 60 * KB, DevicesPage: 150 * KB, DevicePage: 200 * KB, all: 800 * KB }
+const BUDGETS = { LoginPage: 61 * KB, DevicesPage: 150 * KB, DevicePage: 200 * KB, all: 800 * KB }
 const sizes = new Map()
 for (const entry of readdirSync(output, { recursive: true, withFileTypes: true }))
   if (entry.isFile()) {
