@@ -24,6 +24,7 @@ SENT_BYTES = 16_384  # in one write: others get their turn, and slow devices the
 FLUSH_INTERVAL_S = 2.0  # between two notes of progress
 RECEIVING_S, RECEIVING_LOOK_S = 50.0, 0.05  # for the end of a file, after it was sent
 DOWNLOADS_OF_DEVICE_LIMIT = 8  # at the same time
+BUSY_FACTOR = 2  # of the downloads of a project, which may be had before no further device is told to begin one
 RECENT_VERSIONS = 1_000
 RECENT_DEVICES = 100_000  # whose parts of a file are added up
 WHOLE_SHARE = 0.9  # of a file, that is a download: a resumed one may have begun before the server
@@ -132,6 +133,12 @@ class OtaDownloads:
         self._held[project_id] += 1
         self._of_device[device_id] += 1
         return True
+
+    def is_crowded(self, project_id: str) -> bool:
+        """Whether a project has half of the downloads that it may have at the same time. Those of others count only as
+        far as they leave fewer to it, so that they cannot keep it waiting."""
+        held = self._held[project_id] * BUSY_FACTOR
+        return held > self.most or not self._slots.room(held, 1)
 
     def release(self, found: FirmwareLink) -> None:
         """Gives back what :meth:`admit` took."""

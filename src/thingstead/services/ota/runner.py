@@ -48,7 +48,6 @@ EXPIRED_AT_ONCE = 200
 PRUNED_AT_ONCE = 500
 KEPT_MS = 90 * 24 * 3600 * 1000  # upgrades of devices that asked, after they ended
 JOINED_STATES = ("downloading", "finished")  # of a device that is not told again
-ACTIVE_SHARE = 0.5  # of the downloads that may run at the same time; while there are more, no device is told
 
 
 class Tally(NamedTuple):
@@ -146,10 +145,12 @@ class RolloutRunner:
             rollouts = await self._upgrades.list_working()
             self.running = len(rollouts)
             self._working = bool(rollouts)
+            of_project = Counter(rollout.project_id for rollout in rollouts)
             for rollout in rollouts:
+                share = len(of_project) * of_project[rollout.project_id]
                 token = TENANT.set(rollout.project_id)
                 with self._parts.part("rollout", rollout=rollout.id):
-                    await self._step(rollout, max(1, round(self._rate * STEP_S) // len(rollouts)))
+                    await self._step(rollout, max(1, round(self._rate * STEP_S) // share))
                 TENANT.reset(token)
         if self._looks % IDLE_LOOKS == 0 or self._working:
             await self._expire()
@@ -179,7 +180,7 @@ class RolloutRunner:
                 log.info("a rollout changed its state", rollout=rollout.id, project=rollout.project_id, **changes)
                 return
             rollout = replace(rollout, wave=changes["wave"])
-        if self._downloads.active <= self._downloads.most * ACTIVE_SHARE:
+        if not self._downloads.is_crowded(rollout.project_id):
             await self._tell(rollout, await self._upgrades.waiting(rollout.id, rollout.wave, most))
 
     # Devices
