@@ -1,7 +1,7 @@
 """Messages of rules to addresses outside: bounded, given up in time, and no project waits for another."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from thingstead.model.message_rules.outgoing import OUTGOING_LIFETIME_MS, Outgoi
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleBody
 from thingstead.model.outbound.mqtt import MqttEndpoint
 from thingstead.services.message_rules.outside.outbox import LANES_LIMIT, PROJECT_LANES_LIMIT, Outbox
-from thingstead.services.message_rules.outside.sender import OutsideSender
+from thingstead.services.message_rules.outside.sender import TURN_S, Delivered, OutsideSender
 from thingstead.services.shared.fair_room import FairRoom
 
 TIMEOUT_S = 30
@@ -126,6 +126,32 @@ async def test_addresses_that_never_answer_hold_up_their_own_project_alone(post:
         assert [each.body for each in receiver.received] == [b"goes"]
         hanging.hold.set()
         await post.until("delivered", LANES_LIMIT + 9)
+
+
+async def test_an_address_that_answers_slowly_gives_its_turn_back_between_messages(
+    post: Post, receiver: HttpReceiver
+) -> None:
+    receiver.hold = asyncio.Event()
+    action = Action(url=receiver.url + "/")
+    await post.add_rule("r", action)
+    for text in ("first", "second"):
+        post.put("r", text)
+    async with asyncio.timeout(TIMEOUT_S):
+        while not receiver.received:  # noqa: ASYNC110 - of another part
+            await asyncio.sleep(0.005)
+    seen: list[int] = []
+    plain = post.outbox._conclude
+
+    async def conclude(messages: Sequence[OutgoingMessage], over: Delivered) -> None:
+        seen.append(len(over))
+        await plain(messages, over)
+
+    post.outbox._conclude = conclude  # type: ignore[method-assign]
+    post.workshop.clock.advance(round(TURN_S * 1000))
+    receiver.hold.set()
+    await post.until("delivered", 2)
+    assert seen == [1, 1]
+    await post.empty()
 
 
 async def test_what_finds_no_room_is_refused_and_a_removed_rule_gives_its_room_back(post: Post) -> None:

@@ -6,9 +6,10 @@ import threading
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from thingstead.model.tenant import TENANT
-from thingstead.services.outbound.network import TENANT_THREADS_LIMIT, THREADS_LIMIT, Resolver
+from thingstead.services.outbound.network import TENANT_THREADS_LIMIT, THREADS_LIMIT, AddressForbidden, Resolver
 
 
 async def test_slow_names_of_a_project_do_not_hold_up_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +43,13 @@ async def test_slow_names_of_a_project_do_not_hold_up_others(monkeypatch: pytest
             await asyncio.gather(*waiting, return_exceptions=True)
         resolver.close()
     assert len(asked) == 2 * THREADS_LIMIT
+
+
+async def test_a_name_that_is_refused_again_and_again_is_logged_once() -> None:
+    resolver = Resolver()
+    with capture_logs() as lines:
+        for name in ("127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.1"):
+            with pytest.raises(AddressForbidden):
+                await resolver.permitted(name, 80, private=False)
+    assert [line["host"] for line in lines] == ["127.0.0.1", "127.0.0.2"]
+    resolver.close()

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpcore
-import structlog
 
 from thingstead.refusals import Reason, reason
 from thingstead.services.outbound.network import (
@@ -25,8 +24,6 @@ from thingstead.services.outbound.network import (
     Stale,
     Unresolved,
 )
-
-log = structlog.get_logger("thingstead.notify")
 
 ANSWER_BYTES_LIMIT = 65_536  # of one response, headers included
 IDLE_CONNECTIONS_LIMIT = 32
@@ -202,7 +199,6 @@ def connection_failure(exc: Exception, most_s: float, *, inner: bool) -> SendFai
     if isinstance(exc, SendFailed):
         return exc
     if isinstance(exc, AddressForbidden):
-        log.warning("the address of a target is not allowed", host=exc.name, address=exc.address)
         return SendFailed(reason("notice_address_refused", host=exc.name), permanent=True)
     if isinstance(exc, TimeoutError | httpcore.TimeoutException):
         return SendFailed(reason("notice_timed_out", seconds=f"{most_s:g}"), slow=True, inner=inner)

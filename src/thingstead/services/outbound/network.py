@@ -15,13 +15,19 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import httpcore
+import structlog
 
 from thingstead.model.tenant import TENANT
 from thingstead.services.outbound.addresses import is_private, may_be_reached
+from thingstead.services.shared.lru import Lru
+
+log = structlog.get_logger("thingstead.notify")
 
 THREADS_LIMIT = 32  # concurrent look-ups …
 TENANT_THREADS_LIMIT = 8  # … and those of one project
 ADDRESSES_LIMIT = 8  # tried of one name
+WARN_AGAIN_S = 60.0  # of the same name
+WARNED_LIMIT = 1_000  # names that are remembered for this
 SHORTEST_TRY_S = 0.5  # time-out of one address, at least
 
 
@@ -68,6 +74,7 @@ class Resolver:
         self._threads = concurrent.futures.ThreadPoolExecutor(
             THREADS_LIMIT, "thingstead-resolve"
         )  # started when needed
+        self._warned: Lru[str, float] = Lru(WARNED_LIMIT)  # instant of the last warning of a name
         self._gates: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by project
 
     async def addresses(self, name: str, port: int) -> list[str]:
@@ -108,8 +115,16 @@ class Resolver:
         found = await self.addresses(name, port)
         allowed = [each for each in found if may_be_reached(each, private=private)][:ADDRESSES_LIMIT]
         if not allowed:
+            self._warn(name, found[0])
             raise AddressForbidden(name, found[0])
         return allowed
+
+    def _warn(self, name: str, address: str) -> None:
+        """Tells the operator, but does not let a tenant fill the log."""
+        now_s, last_s = asyncio.get_running_loop().time(), self._warned.get(name)
+        if last_s is None or now_s - last_s >= WARN_AGAIN_S:
+            self._warned.put(name, now_s)
+            log.warning("the address of a target is not allowed", host=name, address=address)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

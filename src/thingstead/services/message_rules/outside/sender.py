@@ -22,6 +22,7 @@ from thingstead.storage.base import Store
 BROKERS_LIMIT = 256  # connections to brokers, of all projects
 PROJECT_BROKERS_LIMIT = 64  # of one project
 REQUESTS_LIMIT = 8  # of one action, at once, for different devices
+TURN_S = 10.0  # after which an action begins no further request, so that slow addresses do not keep others waiting
 LOOK_S = 10.0  # from one count of the projects to the next
 RETRY_STATUS = frozenset({401, 403, 407, 408, 425, 429})  # credentials may be mended in time
 RETRY_AFTER_MAX_S = 3_600
@@ -45,7 +46,7 @@ class OutsideSender:
 
     async def deliver(self, action: Action, messages: Sequence[OutgoingMessage]) -> Delivered:
         """Sends messages of one action, those of a device in order; one that fails and may be repeated holds back the
-        later ones of its device, which are left out of the result."""
+        later ones of its device, which are left out of the result. So are those that are not sent within a turn."""
         await self._look()
         if action.mqtt is not None:
             found = await self._publish(action.mqtt, messages)
@@ -87,12 +88,13 @@ class OutsideSender:
         found: dict[int, SendFailed | None] = {}
         turns = asyncio.Semaphore(REQUESTS_LIMIT)
         stopped = False
+        until_s = self._clock.monotonic_s() + TURN_S
 
         async def send(of_device: Sequence[OutgoingMessage]) -> None:
             nonlocal stopped
             async with turns:
                 for message in of_device:
-                    if stopped:
+                    if stopped or self._clock.monotonic_s() >= until_s:
                         return
                     failed = found[message.number] = await self._request(action, message)
                     if failed is not None and not failed.permanent:
@@ -125,11 +127,11 @@ class OutsideSender:
             for message in messages
         }
         try:
-            await asyncio.wait(sent.values())
+            await asyncio.wait(sent.values(), timeout=TURN_S)
         finally:
             for message in messages:
                 client.abandon(message.id)
-        return {number: _failure_of(future) for number, future in sent.items()}
+        return {number: _failure_of(future) for number, future in sent.items() if future.done()}
 
     async def _broker(self, project_id: str, endpoint: MqttEndpoint) -> MqttClient | None:
         """The session with a broker; None: there are too many."""
