@@ -103,6 +103,9 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
     version_id = create("ota_version", name="June", version_name="1.1")
     path = f"{server.url}/api/v1/ota_version/{version_id}/file"
     httpx.put(path, content=b"image", headers=headers, trust_env=False)
+    task_id = create(
+        "task", name="night", schedule={"cron": "0 22 * * *"}, devices=[device_id], action={"push": {"lamp": False}}
+    )
     return {
         "job_id": str(job["info"]["job"]),
         "view_id": create("device_views", name="offline", query="online=0"),
@@ -124,6 +127,8 @@ def known(server: ServerProcess, headers: dict[str, str]) -> dict[str, str]:
         "forward_target_id": create(
             "forward_target", name="ERP", kinds=["event"], url={"url": "http://127.0.0.1:9/nobody"}
         ),
+        "task_id": task_id,
+        "task_run_id": create(f"task/{task_id}/run"),
         "notify_group_id": create("notify_group", name="night"),
         "alarm_id": first_alarm(f"{server.url}/api/v1/alarm_logs", headers),
     }

@@ -132,7 +132,7 @@ def test_the_wheel_of_the_client_holds_no_server_and_names_no_module_that_it_lac
         sources = {name: archive.read(name).decode() for name in names if name.endswith(".py")}
     rooms = {Path(name).parts[1] for name in names}
     rooms -= {"__init__.py", "py.typed", "errors.py", "refusals.py", "refusals.json"}
-    assert rooms == {"client", "wire", "model", "mqtt"}
+    assert rooms == {"client", "wire", "model", "modbus", "mqtt"}
     assert [
         name for name, source in sources.items() if "import thingstead\n" in source or "thingstead." in source
     ] == []

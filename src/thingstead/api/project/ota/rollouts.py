@@ -20,7 +20,7 @@ from thingstead.model.ota.rollout import (
     WaveCounts,
 )
 from thingstead.model.ota.version import OtaVersion
-from thingstead.model.roles import OPERATOR, VIEWER
+from thingstead.model.roles import ADMIN, OPERATOR, VIEWER
 from thingstead.wire.automation.ota import OtaRolloutInfo, OtaUpgradeInfo, OtaWaveProgress
 from thingstead.wire.common import Created, Listed
 
@@ -257,7 +257,7 @@ ENDPOINTS = (
         path="/api/v1/ota_rollout/{ota_rollout_id}",
         summary="Remove a rollout",
         handler=delete_rollout,
-        role=OPERATOR,
+        role=ADMIN,
         refusals=(NotFound, Conflict),
         **COMMON,
     ),
