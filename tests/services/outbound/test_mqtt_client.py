@@ -362,5 +362,5 @@ async def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_its_password(
     await run("openssl", "pkey", "-in", signed.key, "-aes256", "-passout", "pass:word", "-out", locked)
     members: dict[str, Any] = {"certificate": signed.certificate.read_text(), "key": locked.read_text()}
     async with ScriptedBroker(serve).open() as broker, client(broker.port, scheme="mqtts", **members) as opened:
-        with pytest.raises(SendFailed, match="cannot be used"):
+        with pytest.raises(SendFailed, match="the key is encrypted"):
             await opened.publish(message(1))

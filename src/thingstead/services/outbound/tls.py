@@ -21,6 +21,9 @@ def client_context(ca: str | None, certificate: str | None, key: str | None) -> 
     Raises:
         SendFailed: one of the texts cannot be used.
     """
+    if key is not None and "ENCRYPTED" in key:
+        # The library would hash even an empty password, as often as the file says: up to 2³¹ times.
+        raise SendFailed(reason("certificate_unusable", detail="the key is encrypted"))
     try:
         context = ssl.create_default_context(cadata=ca)
         if certificate is not None and key is not None:
