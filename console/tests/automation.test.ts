@@ -1,10 +1,18 @@
 import { describe, expect, it } from "vitest"
+import { language } from "@/i18n"
 import { hasSecret } from "@/forms/config"
 import { selectionText } from "@/forms/selection"
 import { wrongLineOf } from "@/pages/actions/lines"
 import { functionFor, kindOfAction, newAction } from "@/pages/actions/model"
-import { bodyOf, formOf as targetOf, hidesSecrets, NEW_TARGET, placeText } from "@/pages/forwarding/model"
-import { formOf, jsonOf, patchOf, withOn, type RuleJson } from "@/pages/messageRules/model"
+import {
+  bodyOf,
+  formOf as targetOf,
+  hidesSecrets as targetHides,
+  NEW_TARGET,
+  placeText,
+} from "@/pages/forwarding/model"
+import { copyOf, formOf, hidesSecrets, jsonOf, patchOf, withOn, type RuleJson } from "@/pages/messageRules/model"
+import { effectText, functionOffText } from "@/pages/messageRules/texts"
 import { newGroup, newRegister } from "@/pages/modbus/model"
 import { changedTo, formOf as taskOf, jsonOf as taskJson, wayOf } from "@/pages/tasks/model"
 
@@ -18,6 +26,23 @@ const RULE: RuleJson = {
 
 describe("a message rule", () => {
   it("is the same after a form", () => expect(jsonOf(formOf(RULE))).toEqual(RULE))
+  it("is copied without what the server hides", () => {
+    const actions = [
+      { url: "https://a.example", secret: "***" },
+      { mqtt: { url: "mqtts://b.example", topic: "***", user_name: "u", password: "***" } },
+      { push: { key: "***" } },
+    ]
+    expect(hidesSecrets({ ...RULE, actions })).toBe(true)
+    expect(copyOf({ ...RULE, enabled: false, actions })).toMatchObject({
+      enabled: true,
+      actions: [
+        { url: "https://a.example" },
+        { mqtt: { url: "mqtts://b.example", topic: "***", user_name: "u" } },
+        { push: { key: "***" } },
+      ],
+    })
+    expect(hidesSecrets(RULE)).toBe(false)
+  })
   it("changes its source as one", () => {
     expect(patchOf({ source: { devices: ["d1"] }, version: 3 })).toEqual({ type: null, devices: ["d1"], version: 3 })
     expect(patchOf({ source: { type: "t1" } })).toEqual({ type: "t1", devices: null })
@@ -33,6 +58,26 @@ describe("a message rule", () => {
   it("keeps a function that was written, without device and delay before a report", () => {
     const written = { ...formOf(RULE), actions: [{ function: "mine", device: "d2", delay_ms: 5 }] }
     expect(withOn(written, "before_push").actions).toEqual([{ function: "mine" }])
+  })
+})
+
+describe("what came of a rule", () => {
+  it("is told of a function that is off in the words of the reader", () => {
+    language.value = "zh"
+    expect(functionOffText("3 failures in a row; the last: Error: bad (line 2)")).toBe(
+      "连续失败 3 次，最后一次：Error: bad (line 2)",
+    )
+    expect(functionOffText("20 failures within 10 minutes; the last: Error")).toBe(
+      "10 分钟内失败 20 次，最后一次：Error",
+    )
+    expect(functionOffText("some other")).toBe("some other")
+  })
+  it("is not done for an address outside before it was delivered", () => {
+    language.value = "zh"
+    expect(effectText("url", "acted")).toBe("等待送达")
+    expect(effectText("mqtt", "")).toBe("等待送达")
+    expect(effectText("mqtt", "delivered")).toBe("已送达")
+    expect(effectText("push", "acted")).toBe("已执行")
   })
 })
 
@@ -55,7 +100,7 @@ describe("secrets", () => {
     expect(hasSecret({ config: { url: { headers: { "X-Token": "x" } } } })).toBe(true)
     expect(hasSecret({ config: { url: { secret: "***", headers: { "X-Token": "***" } } } })).toBe(false)
     expect(hasSecret({ config: { url: { url: "https://a" } }, tags: {} })).toBe(false)
-    expect(hidesSecrets({ url: { secret: "***" } })).toBe(true)
+    expect(targetHides({ url: { secret: "***" } })).toBe(true)
   })
 })
 

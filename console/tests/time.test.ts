@@ -14,6 +14,13 @@ const local = (year: number, month: number, day: number, hour: number, minute = 
   second: 0,
 })
 
+describe("wall clock times of another zone", () => {
+  it("are shown as they are", () => {
+    expect(time.formatWall("2026-11-30T08:30:00+09:00")).toBe("30 Nov 2026, 08:30:00")
+    expect(time.formatWall("soon")).toBeNull()
+  })
+})
+
 describe("instants", () => {
   it("are shown in the zone of the view", () => {
     expect(time.formatTime(AT)).toBe("28 Nov 2026, 14:03:07")

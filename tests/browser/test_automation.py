@@ -76,6 +76,11 @@ async def test_a_task_is_written_with_a_preview_and_run_at_once(visit: Visit) ->
     await page.get_by_label("Name", exact=True).fill("Fans")
     await page.get_by_label("Cron expression").fill("30 8 * * 1-5")
     await page.wait_for_selector("section[aria-labelledby=preview] li >> nth=9")
+    await page.get_by_label("Time zone", exact=True).fill("Asia/Kathmandu")
+    await page.get_by_label("Time zone", exact=True).blur()
+    await page.wait_for_selector("section[aria-labelledby=preview] >> text=Time zone: Asia/Kathmandu")
+    preview = page.locator("section[aria-labelledby=preview] li")
+    assert [text.split(", ")[1] for text in await preview.all_inner_texts()] == ["08:30:00"] * 10
     await choose(page, "Device type", "Thermometers")
     await page.wait_for_selector("text=2 devices match now")
     await page.get_by_role("button", name="Add an attribute").click()

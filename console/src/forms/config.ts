@@ -56,7 +56,7 @@ export const POST_FIELDS: readonly ConfigField[] = [
   { name: "secret", word: "actions.secret", kind: "secret", hint: "actions.secretHint" },
 ]
 
-const SECRETS = new Set(["secret", "password", "token", "key", "headers"])
+export const SECRETS: ReadonlySet<string> = new Set(["secret", "password", "token", "key", "headers"])
 /** Whether a secret was typed anywhere in it, which no draft keeps. */
 export function hasSecret(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false

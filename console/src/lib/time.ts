@@ -74,6 +74,16 @@ export function formatTime(ms: number, form: TimeFormat = "full"): string {
   return formatter(form, formats[form], locale.value, zone.value).format(ms)
 }
 
+/**
+ * A wall clock time of another zone, as the server tells it (2026-11-30T08:30:00+08:00), in the language of the view.
+ * Null where the text is none.
+ */
+export function formatWall(local: string): string | null {
+  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?)/.exec(local)
+  const wall = match ? Date.parse(`${match[1]}Z`) : NaN
+  return Number.isNaN(wall) ? null : formatter("full", formats.full, locale.value, "UTC").format(wall)
+}
+
 /** The short name of a day of the week, from 1, Monday, to 7. */
 export function weekdayName(day: number): string {
   return formatter("weekday", formats.weekday, locale.value, "UTC").format(Date.UTC(2024, 0, day))

@@ -1,4 +1,5 @@
 /** Message rules as the Project API knows them, and what the editor makes of them. */
+import { HIDDEN, SECRETS } from "@/forms/config"
 import type { Condition } from "@/lib/conditions"
 import type { Action, ActionKind } from "@/pages/actions/model"
 import { functionFor } from "@/pages/actions/model"
@@ -64,6 +65,26 @@ export function formOf(rule: RuleJson): RuleForm {
     actions: rule.actions,
   }
 }
+
+/** A copy of a rule: without what the server hides, since no other rule gets it. */
+export function copyOf(rule: RuleJson): RuleForm {
+  const bare = (value: unknown): unknown =>
+    Array.isArray(value)
+      ? value.map(bare)
+      : typeof value === "object" && value !== null
+        ? Object.fromEntries(
+            Object.entries(value)
+              .filter(([name, inner]) => !(SECRETS.has(name) && inner === HIDDEN))
+              .map(([name, inner]) => [name, bare(inner)]),
+          )
+        : value
+  const actions = rule.actions.map((action) =>
+    action.url === undefined && action.mqtt === undefined ? action : (bare(action) as Action),
+  )
+  return { ...formOf(rule), actions, enabled: true }
+}
+export const hidesSecrets = (rule: RuleJson): boolean =>
+  rule.actions.some(({ secret, mqtt }) => secret === HIDDEN || Object.values(mqtt ?? {}).includes(HIDDEN))
 
 /** The shortest JSON that says the same. */
 export function jsonOf(form: RuleForm): RuleJson {

@@ -52,6 +52,20 @@ export function outcomeText(outcome: string): string {
   const word = OUTCOMES[outcome || "acted"]
   return word ? t(word) : outcome
 }
+/** Why a function was switched off, as the server tells it in English, in the words of the reader. */
+export function functionOffText(reason: string): string {
+  const row = /^(\d+) failures in a row; the last: ([^]*)$/.exec(reason)
+  if (row) return t("messageRules.functionOffRow", { count: Number(row[1]), error: row[2] ?? "" })
+  const often = /^(\d+) failures within (\d+) minutes; the last: ([^]*)$/.exec(reason)
+  return often
+    ? t("messageRules.functionOffOften", { count: Number(often[1]), minutes: Number(often[2]), error: often[3] ?? "" })
+    : reason
+}
+/** What came of an action; one for an address outside is sent later, and told of when it got there. */
+export function effectText(action: string, outcome: string): string {
+  const outside = action === "url" || action === "mqtt"
+  return outside && (outcome || "acted") === "acted" ? t("messageRules.queued") : outcomeText(outcome)
+}
 /** Outcomes that need somebody to look, others being what the rule is for. */
 const WANTED = new Set(["", "acted", "delayed", "condition", "no_attribute", "source", "empty", "delivered"])
 export const isBad = (outcome: string): boolean => !WANTED.has(outcome)
