@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:src/thingstead/console/static/assets/SnippetTabs-CtLrhmKF.js
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-uEtw7r2V.js";import{i as o}from"./shared-BYuX4PMH.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
-========
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-CGlpIPXB.js";import{i as o}from"./shared-CKy-SlhM.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
->>>>>>>> f89c5016 (Console: show task previews in their zone, and tell what became of actions and copies in the reader's words):src/thingstead/console/static/assets/SnippetTabs-BDwIxY7M.js
