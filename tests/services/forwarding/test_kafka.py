@@ -13,7 +13,7 @@ from tests.services.outbound.brokers import free_port
 from thingstead.model.forwarding.configs.kafka import KafkaConfig
 from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage, message_of
 from thingstead.services.forwarding.target import TransientFailure
-from thingstead.services.forwarding.targets.kafka import Guard, _Connection, _Loop
+from thingstead.services.forwarding.targets.kafka import Guard, _GuardedConnection, _Loop
 from thingstead.services.outbound.network import Resolver
 
 TIMEOUT_S = 30
@@ -144,7 +144,7 @@ async def test_a_broker_that_the_cluster_names_is_held_to_the_rules_of_addresses
 async def test_a_broker_cannot_make_the_log_in_hash_for_an_hour() -> None:
     resolver = Resolver()
     guard = Guard(resolver, lambda: True)
-    connection = _Connection(
+    connection = _GuardedConnection(
         "127.0.0.1", 9092, sasl_mechanism="SCRAM-SHA-512", sasl_plain_username="ours", sasl_plain_password="secret"
     )
     connection._loop = _Loop(asyncio.get_running_loop(), guard)

@@ -129,7 +129,7 @@ class _Scram(ScramAuthenticator):  # type: ignore[misc]
         super().process_server_first_message(server_first)
 
 
-class _Connection(AIOKafkaConnection):  # type: ignore[misc]
+class _GuardedConnection(AIOKafkaConnection):  # type: ignore[misc]
     """A connection of the library, with the log-in above."""
 
     def authenticator_scram(self) -> ScramAuthenticator:
@@ -144,7 +144,7 @@ class _Connection(AIOKafkaConnection):  # type: ignore[misc]
 
 async def _create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection:
     """In place of the library's function of the same meaning."""
-    connection = _Connection(host, port, **options)
+    connection = _GuardedConnection(host, port, **options)
     connection._loop = _Loop(connection._loop, _GUARD.get())
     await connection.connect()
     return connection
