@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-Do2XXWyA.js";
