@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-Do2XXWyA.js";

@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:src/thingstead/console/static/assets/SnippetTabs-D1TkSGhP.js
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-UTSJSgvm.js";import{i as o}from"./shared-Cnuv3mqj.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
-========
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-0VQdGW9H.js";import{i as o}from"./shared-DZOiWoHF.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
->>>>>>>> 165a775c (Read the list of devices anew when a change of many is taken back, also when its dialog is gone; give classes names of their own):src/thingstead/console/static/assets/SnippetTabs-dLOAfRBL.js

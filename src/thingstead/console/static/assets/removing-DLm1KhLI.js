@@ -1,1 +1,0 @@
-import{M as e,S as t,bt as n,gt as r,j as i,w as a}from"./base-DnXWEooM.js";async function o({id:o,name:s}){if(!await r({title:n(`ota.removeTitle`,{name:s}),text:n(`ota.removeText`),verb:n(`common.remove`),danger:!0}))return!1;try{return await t(a`/ota_version/${o}`),i(n(`ota.removed`,{name:s})),!0}catch(t){return e(t),!1}}export{o as t};
