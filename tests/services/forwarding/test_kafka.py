@@ -13,7 +13,7 @@ from tests.services.outbound.brokers import free_port
 from thingstead.model.forwarding.configs.kafka import KafkaConfig
 from thingstead.model.forwarding.message import ForwardDevice, ForwardMessage, message_of
 from thingstead.services.forwarding.target import TransientFailure
-from thingstead.services.forwarding.targets.kafka import Guard, _GuardedConnection, _Loop
+from thingstead.services.forwarding.targets.kafka import RECEIVED_MAX_BYTES, Guard, _GuardedConnection, _Loop
 from thingstead.services.outbound.network import Resolver
 
 TIMEOUT_S = 30
@@ -156,4 +156,41 @@ async def test_a_broker_cannot_make_the_log_in_hash_for_an_hour() -> None:
     assert guard.failed is not None
     assert guard.failed.permanent
     assert "SCRAM" in guard.failed.reason
+    resolver.close()
+
+
+class Discarding(asyncio.Protocol):
+    """What the library has in its place, without what follows."""
+
+    def __init__(self) -> None:
+        self.received_bytes = 0
+        self._stream_reader = self  # as the library's, which knows its transport
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.received_bytes += len(data)
+
+
+async def test_a_cluster_sends_no_more_than_can_be_decoded_beside_other_work() -> None:
+    """The library decodes in the event loop; each record that is sent has an answer."""
+    resolver = Resolver()
+    guard = Guard(resolver, lambda: True)
+    much = 8 << 20
+    server = await asyncio.start_server(lambda reader, writer: writer.write(bytes(much)), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        _, protocol = await guard.connect(asyncio.get_running_loop(), Discarding, "127.0.0.1", port, None)
+        async with asyncio.timeout(30):
+            while not protocol._transport.is_closing() and protocol.received_bytes < much:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert protocol.received_bytes <= 2 << 20  # what a slow test adds included
+    assert guard.failed is not None
+    guard._left_bytes = 0.0
+    guard.allow(1_000)
+    assert guard._left_bytes == 128_000
+    guard.allow(1_000_000)
+    assert guard._left_bytes == RECEIVED_MAX_BYTES
     resolver.close()

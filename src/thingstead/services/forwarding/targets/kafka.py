@@ -32,8 +32,10 @@ TIMEOUT_MS = 9_000  # of a request, and of a record; shorter than that of a batc
 LINGER_MS = 5
 PARTITION_BATCH_BYTES = 131_072  # of one partition, sent at once
 RECORD_MAX_BYTES = 1_048_576  # what brokers take by default
-RECEIVED_MAX_BYTES = 8_388_608  # of all connections of a target at once …
-RECEIVED_BYTES_PER_S = 1_048_576  # … and in the long run
+# Of all connections of a target. The library decodes in the event loop: a MiB of metadata takes it 0.2 s and more.
+RECEIVED_MAX_BYTES = 524_288  # at once: the metadata of some 10,000 partitions …
+RECEIVED_BYTES_PER_S = 32_768  # … in the long run …
+RECEIVED_BYTES_EACH = 128  # … and for each record sent
 CLOSE_TIMEOUT_S = 5.0
 REFUSED = (kafka.MessageSizeTooLargeError, kafka.InvalidMessageError, kafka.RecordListTooLargeError)
 PAUSING = (
@@ -56,6 +58,10 @@ class Guard:
         self._at_s = time.monotonic()
         self.inner = False  # a broker has a private address
         self.failed: SendFailed | None = None  # the last refused address or overrun
+
+    def allow(self, records: int) -> None:
+        """Tells that records are sent, which have answers."""
+        self._left_bytes = min(RECEIVED_MAX_BYTES, self._left_bytes + records * RECEIVED_BYTES_EACH)
 
     async def connect(
         self, loop: asyncio.AbstractEventLoop, make: Callable[[], Any], host: str, port: int, tls: Any
@@ -167,6 +173,7 @@ class KafkaSession:
     async def send(self, batch: Sequence[ForwardMessage]) -> Sequence[TargetRefusal | None] | None:
         try:
             producer = await self._started()
+            self._guard.allow(len(batch))
             results = await self._sent(producer, batch)
         except asyncio.CancelledError:
             self._drop()
