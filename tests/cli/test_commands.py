@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from tests.certificates import Authority
@@ -17,6 +18,7 @@ from tests.server_process import StartServer, init, thingstead
 from thingstead import __version__
 from thingstead.config import load
 from thingstead.model.alarms.notification import Channel
+from thingstead.model.forwarding.target_form import ForwardTargetForm
 from thingstead.server import open_platform
 from thingstead.services.notifications.notify import GroupForm
 from thingstead.services.registry.projects import Credentials
@@ -132,20 +134,26 @@ def test_projects_are_created_and_listed_oldest_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_second_project_names_the_webhooks_that_it_stops(tmp_path: Path) -> None:
+def test_a_second_project_names_the_webhooks_and_targets_that_it_stops(tmp_path: Path) -> None:
     first = init(tmp_path)
 
     async def add_group() -> None:
         async with open_platform(load(flags={"data_dir": str(tmp_path)})) as platform:
             channels = (Channel(webhook="http://127.0.0.1:9/in?key=1"), Channel(webhook="http://93.184.216.34/in"))
             await platform.notify.create(first.project_id, GroupForm(name="Night", channels=channels))
+            for name, host in (("ERP", "127.0.0.1"), ("Far", "93.184.216.34")):
+                form = {"name": name, "kinds": ["attributes"], "mqtt": {"url": f"mqtt://{host}:1", "topic": "a"}}
+                await platform.forwarding.create(first.project_id, msgspec.convert(form, ForwardTargetForm))
             assert await platform.notify.stopped_channels() == []
 
     asyncio.run(add_group())
     done = thingstead("project", "create", "--name", "Second plant", "--data-dir", tmp_path)
     assert done.returncode == 0
     stopped = [line for line in done.stderr.splitlines() if line.startswith("  project")]
-    assert stopped == [f"  project {first.project_id}, notification group 'Night': webhook http://127.0.0.1:9"]
+    assert stopped == [
+        f"  project {first.project_id}, notification group 'Night': webhook http://127.0.0.1:9",
+        f"  project {first.project_id}, forwarding target 'ERP': mqtt 127.0.0.1",
+    ]
 
 
 def test_a_project_needs_a_proper_name(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Lists webhooks and robots whose address is refused at present; logged at the start and with a new project."""
+"""Lists webhooks, robots and forwarding targets whose address is refused at present; logged at the start and with a new
+project."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ import structlog
 
 from thingstead.config import NotifySettings
 from thingstead.errors import ThingsteadError
+from thingstead.model.forwarding.target import TargetConfig
 from thingstead.services.notifications.channels import target_of
 from thingstead.services.outbound.addresses import may_be_reached, private_allowed
 from thingstead.services.outbound.network import Resolver, Unresolved
@@ -25,17 +27,17 @@ log = structlog.get_logger("thingstead.notify")
 
 
 class StoppedChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """A channel with a refused address."""
+    """A channel, or a forwarding target, with a refused address."""
 
     project_id: str
-    owner: str  # kind and name of the alarm rule or notification group
+    owner: str  # kind and name of the alarm rule, notification group or forwarding target
     kind: str
-    target: str  # scheme and host
+    target: str  # scheme and host, or the host alone
 
 
 async def stopped_channels(store: Store, settings: NotifySettings) -> list[StoppedChannel]:
-    """The channels that are stopped by the present number of projects. Names that cannot be resolved now are not
-    included; resolving is limited to some seconds."""
+    """The channels and targets that are stopped by the present number of projects. Names that cannot be resolved now
+    are not included; resolving is limited to some seconds."""
     private = private_allowed(settings.private_addresses, await store.projects.count())
     found: list[tuple[str, StoppedChannel]] = []
     after = ""
@@ -51,12 +53,34 @@ async def stopped_channels(store: Store, settings: NotifySettings) -> list[Stopp
                 )
                 found.append((urlsplit(url).hostname or "", stopped))
         after = page[-1].channel.id
+    found += [(host, stopped) async for host, stopped in _forwarding_hosts(store)]
     bad = await _bad_names({name for name, _ in found}, private=private)
     return [stopped for name, stopped in found if name in bad]
 
 
+async def _forwarding_hosts(store: Store) -> AsyncIterator[tuple[str, StoppedChannel]]:
+    """The hosts of all enabled forwarding targets."""
+    after = ""
+    while page := await store.forwarding.list_all(after, CHANNELS_PER_READ):
+        for target in page:
+            for host in _hosts(target.config) if target.enabled else ():
+                owner = f"forwarding target {target.name!r}"
+                kind = target.config.kind
+                yield host, StoppedChannel(project_id=target.project_id, owner=owner, kind=kind, target=host)
+        after = page[-1].id
+
+
+def _hosts(config: TargetConfig) -> list[str]:
+    """The hosts that a forwarding target names."""
+    if config.postgresql is not None:
+        return [config.postgresql.host]
+    if config.kafka is not None:
+        return [urlsplit(f"//{server}").hostname or "" for server in config.kafka.servers]
+    return [urlsplit(config.chosen.url).hostname or ""]
+
+
 async def log_stopped(store: Store, settings: NotifySettings) -> None:
-    """Logs the channels that are stopped."""
+    """Logs the channels and targets that are stopped."""
     try:
         stopped = await stopped_channels(store, settings)
     except ThingsteadError as exc:
@@ -67,14 +91,14 @@ async def log_stopped(store: Store, settings: NotifySettings) -> None:
         return
     for each in stopped[:LOGGED]:
         log.warning(
-            "the address of a channel is refused (notify.private_addresses)",
+            "the address of a channel or target is refused (notify.private_addresses)",
             project=each.project_id,
             owner=each.owner,
             kind=each.kind,
             target=each.target,
         )
     if len(stopped) > LOGGED:
-        log.warning("the addresses of further channels are refused", count=len(stopped) - LOGGED)
+        log.warning("the addresses of further channels or targets are refused", count=len(stopped) - LOGGED)
 
 
 async def _bad_names(names: Iterable[str], *, private: bool) -> set[str]:
