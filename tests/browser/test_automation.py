@@ -70,6 +70,33 @@ async def test_a_function_is_written_with_tabs_and_its_error_marks_the_line(visi
     assert visit.faults == []
 
 
+async def test_a_message_rule_keeps_its_secrets_and_a_copy_leaves_them_out(visit: Visit) -> None:
+    device = visit.site.devices["silent"]
+    rule = {"name": "Told", "on": "after_push", "devices": [device.device_id]}
+    secrets = [{"url": "https://example.com/in", "secret": "hidden-key"}]
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        rule_id = api.call("POST", "/message_rule", json={**rule, "actions": secrets})["id"]
+    page = await visit.page(View("en"))
+    await visit.log_in(page, f"/message-rules/{rule_id}")
+    await page.wait_for_selector("text=Stored; empty leaves it as it is.")
+    assert await page.get_by_label("Secret that signs").input_value() == ""
+    await page.get_by_label("URL", exact=True).fill("")
+    assert await page.get_by_label("URL", exact=True).is_visible()
+    await page.get_by_label("URL", exact=True).fill("https://example.com/in")
+    await page.get_by_role("link", name="Duplicate").click()
+    await page.wait_for_selector("text=Secrets and passwords are not copied")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.wait_for_selector("#evaluations")
+    with ProjectApi(visit.site.url, visit.site.credentials) as api:
+        stored = [one for one in api.call("GET", "/message_rules")["items"] if one["name"].startswith("Told")]
+        for one in stored:
+            api.call("DELETE", f"/message_rule/{one['id']}")
+    rules = {one["name"]: one["actions"] for one in stored}
+    assert rules["Told (copy)"] == [{"url": "https://example.com/in"}]
+    assert rules["Told"] == [{"url": "https://example.com/in", "secret": "***"}]
+    assert visit.faults == []
+
+
 async def test_a_task_is_written_with_a_preview_and_run_at_once(visit: Visit) -> None:
     page = await visit.page(View("en"))
     await visit.log_in(page, "/tasks/new")
