@@ -259,3 +259,41 @@ async def test_the_certificate_of_the_server_is_verified(tls_server: tuple[Postg
     async with session("postgresql", config(url, tls="verify")) as opened:
         with pytest.raises(TransientFailure, match="certificate"):
             await opened.send([message(3)])
+
+
+def accepts_wrong_password(url: str) -> bool:
+    try:
+        psycopg.connect(url, user="md5", password="wrong", sslmode="require").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+@pytest.mark.external("openssl")
+async def test_passwords_are_taken_over_tls(tls_server: tuple[PostgresServer, Authority]) -> None:
+    """The server offers channel binding, which the driver would take for an attack, since TLS ends before it."""
+    server, authority = tls_server
+    url = server.url("postgres")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for method in ("scram-sha-256", "md5"):
+            connection.execute(f"SET password_encryption = '{method}'")
+            connection.execute(f"CREATE ROLE \"{method}\" LOGIN SUPERUSER PASSWORD 'right'")
+        row = connection.execute("SHOW hba_file").fetchone()
+        assert row is not None
+        lines = [f'hostssl all "{method}" all {method}\n' for method in ("scram-sha-256", "md5")]
+        access = Path(row[0])
+        await asyncio.to_thread(access.write_text, "".join(lines) + await asyncio.to_thread(access.read_text))
+        connection.execute("SELECT pg_reload_conf()")
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(accepts_wrong_password, url):  # until it has read its rules  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    ca = authority.certificate.read_text()
+    for method in ("scram-sha-256", "md5"):
+        given = {"tls": "verify", "ca": ca, "user_name": method}
+        async with session("postgresql", config(url, **given, password="right")) as opened:
+            await opened.send([message(1)])
+        async with session("postgresql", config(url, **given, password="wrong")) as opened:
+            with pytest.raises(TransientFailure, match="authentication failed") as failed:
+                await opened.send([message(1)])
+            assert failed.value.pause
+    assert len(await rows(url)) == 1
