@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-CmNAee9T.js";
