@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-CBlK_SO9.js";

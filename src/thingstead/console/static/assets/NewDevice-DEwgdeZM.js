@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-f8NFtciz.js";
