@@ -21,7 +21,9 @@ WATCH_FIRST_ROW = f"""
 new MutationObserver((_, mine) => {{
   if (!document.querySelector("{ROW}")) return
   mine.disconnect()
-  requestAnimationFrame(() => setTimeout(() => (window.firstRow = performance.now())))
+  const seen = () => (window.firstRow ??= performance.now())
+  requestAnimationFrame(() => setTimeout(seen))
+  setTimeout(seen, 10_000) // a page that is not drawn has no frames
 }}).observe(document, {{childList: true, subtree: true}})
 """
 # How long the frames took while a list was scrolled, three rows a frame, and the tasks above 50 ms among them.
@@ -148,7 +150,8 @@ class Reader:
             if slow:
                 _slow_down(page)
             page.goto(self.address("/devices"), wait_until="commit")
-            page.wait_for_function("() => window.firstRow !== undefined")
+            page.wait_for_selector(ROW, state="attached")
+            page.wait_for_function("() => window.firstRow !== undefined", polling=50)
             found: float = page.evaluate("window.firstRow")
             return found
 

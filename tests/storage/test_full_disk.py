@@ -274,18 +274,18 @@ async def test_what_nobody_waits_for_goes_into_a_later_commit_in_its_order(
     logs = house.store.device_logs
     await house.report(1)
     with nothing_can_be_written(house.path):
-        first = logs.append(house.number, "connection", 1, {"n": 1})
+        first = logs.append(house.number, "rejected", 1, {"n": 1})
         lost = logs.append(house.number, "data", 1, {"n": 1})  # its sender waits, and hears of it
         with pytest.raises(Unavailable):
             await settled(first)
-        second = logs.append(house.number, "connection", 2, {"n": 2})
+        second = logs.append(house.number, "rejected", 2, {"n": 2})
         with pytest.raises(Unavailable):
             await settled(second)
     assert lost.error is not None
     async with asyncio.timeout(10):
-        while await logs.newest_ts(house.number, "connection") != 2:  # noqa: ASYNC110 - nothing tells
+        while await logs.newest_ts(house.number, "rejected") != 2:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.005)
-    entries, _ = await logs.list_page(house.number, "connection", Page())
+    entries, _ = await logs.list_page(house.number, "rejected", Page())
     assert [entry.body["n"] for entry in entries] == [2, 1]
     assert await logs.list_page(house.number, "data", Page()) == ([], 0)
 
