@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from bench.traffic import connect, publish
 COMMAND = [sys.executable, "-m", "thingstead"]
 INIT_TIMEOUT_S = 60
 IO_TIMEOUT_S = 30
+IDLE_S = 10  # after which a server may have ended a connection
 SERIES_PAGE_RECORDS = 500  # the greatest that the API gives
 
 
@@ -37,6 +39,7 @@ class ProjectApi:
 
     def __init__(self, port: int, token: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=IO_TIMEOUT_S)
+        self._used = time.monotonic()
         self.token = token
 
     def log_in(self, credentials: dict[str, str]) -> None:
@@ -63,9 +66,13 @@ class ProjectApi:
     def exchange(self, method: str, path: str, body: Any = None) -> tuple[int, bytes]:
         """Status and body of the answer."""
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        if time.monotonic() - self._used > IDLE_S:
+            self._connection.close()  # the request opens the next one
         self._connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
         answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        content = answer.read()
+        self._used = time.monotonic()
+        return answer.status, content
 
     def create_devices(self, count: int, attributes: list[dict[str, Any]]) -> list[Device]:
         """Devices of one new type with these attributes; at most 10,000."""
