@@ -38,6 +38,19 @@ describe("the live connection", () => {
     expect(liveState.value).toBe("live")
   })
 
+  it("is live when the server follows what was asked for, so that nothing is missed from then on", async () => {
+    goLive("vk")
+    scope.run(() => useTopics(["t/attributes"], () => {}))
+    await nextTick()
+    Socket.last.admit()
+    expect(liveState.value).toBe("connecting")
+    Socket.last.follow()
+    expect(liveState.value).toBe("live")
+    scope.run(() => useTopics(["t/online"], () => {}))
+    await nextTick()
+    expect(liveState.value).toBe("live")
+  })
+
   it("tells who listens when the server follows a filter, and again after a return", async () => {
     goLive("vk")
     const followed = vi.fn()
@@ -99,9 +112,10 @@ describe("the live connection", () => {
     await vi.advanceTimersByTimeAsync(1_000)
     expect(Socket.all).toHaveLength(2)
     Socket.last.admit()
-    expect(liveState.value).toBe("live")
     expect(Socket.last.filters(8)).toEqual(["vk/t/online"])
-    expect(returns.value).toBe(before + 1)
+    expect([liveState.value, returns.value]).toEqual(["lost", before])
+    Socket.last.follow()
+    expect([liveState.value, returns.value]).toEqual(["live", before + 1])
   })
 
   it("waits longer after each failure, at most about 30 s, and not when somebody asks", async () => {
@@ -217,6 +231,17 @@ describe("lists that follow what others change", () => {
     await nextTick()
     return read
   }
+
+  it("are read when the server has begun to tell, as they may have been changed before", async () => {
+    goLive("vk")
+    const read = vi.fn()
+    scope.run(() => useChanges(["customer"], () => void read()))
+    await nextTick()
+    Socket.last.admit()
+    expect(read).not.toHaveBeenCalled()
+    Socket.last.follow()
+    expect(read).toHaveBeenCalledTimes(1)
+  })
 
   it("are read once a second at most, however fast things change, and not for other kinds", async () => {
     const read = await listening()

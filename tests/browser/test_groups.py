@@ -93,6 +93,7 @@ async def test_the_keyboard_alone_moves_devices_and_groups(
     await page.focus(f"button:text-is('{words[0]}')")
     await press("Enter")
     await choose_in_dialog("South")
+    await page.wait_for_selector(".toast.done:has-text('South')")  # when the server has answered
     await page.wait_for_selector("[role=treeitem]:has-text('South'):has-text('1')")
     assert [groups_of(api, plant[name]) for name in ("Pump", "Valve")] == [["South"], ["North"]]
 
@@ -102,6 +103,7 @@ async def test_the_keyboard_alone_moves_devices_and_groups(
     await page.focus(f"[aria-label='{words[1]}']")
     await press("Enter")
     await choose_in_dialog("South")
+    await page.wait_for_selector(".toast.done:has-text('Hall')")
     await page.wait_for_selector("[role=treeitem][aria-level='2']:has-text('Hall')")
     assert tree(api) == {"North": [], "South": ["Hall"]}
     assert visit.faults == []

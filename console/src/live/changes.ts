@@ -20,8 +20,8 @@ const MOVING = new Set(["create", "remove"])
 const POINTED = "[role=row]:hover, [role=treeitem]:hover, tbody tr:hover"
 const decoder = new TextDecoder()
 
-/** Calls `changed` for each change of the project. */
-function listen(changed: (change: Change) => void, wanted: () => boolean = () => true): void {
+/** Calls `changed` for each change of the project, and `followed` when those before it may have been missed. */
+function listen(changed: (change: Change) => void, wanted: () => boolean = () => true, followed?: () => void): void {
   useTopics(
     () => (wanted() ? ["$project/changed"] : []),
     (payload) => {
@@ -31,6 +31,7 @@ function listen(changed: (change: Change) => void, wanted: () => boolean = () =>
         // No message of a server that we know.
       }
     },
+    followed,
   )
 }
 
@@ -39,9 +40,10 @@ const pointed = () => window.matchMedia("(hover: hover)").matches && document.qu
 
 /**
  * Calls `changed` soon after something of these kinds was changed: once for all that came within a second, and only while
- * the page is seen. What moves rows waits until the pointer has left them.
+ * the page is seen. What moves rows waits until the pointer has left them. `begun` is called when the server has begun to
+ * tell: what was read before may have been changed since.
  */
-export function useChanges(kinds: readonly string[], changed: () => void): void {
+export function useChanges(kinds: readonly string[], changed: () => void, begun: () => void = changed): void {
   let soon: ReturnType<typeof setTimeout> | undefined
   let waiting = false
   let moving = false
@@ -58,12 +60,16 @@ export function useChanges(kinds: readonly string[], changed: () => void): void 
   function seen(): void {
     if (waiting && soon === undefined && !document.hidden) tell()
   }
-  listen(({ kind, action }) => {
-    if (!kinds.includes(kind)) return
-    waiting = true
-    moving ||= MOVING.has(action)
-    soon ??= setTimeout(tell, PAUSE)
-  })
+  listen(
+    ({ kind, action }) => {
+      if (!kinds.includes(kind)) return
+      waiting = true
+      moving ||= MOVING.has(action)
+      soon ??= setTimeout(tell, PAUSE)
+    },
+    undefined,
+    begun,
+  )
   document.addEventListener("visibilitychange", seen)
   onScopeDispose(() => {
     clearTimeout(soon)

@@ -13,6 +13,7 @@ const HIDDEN_LIMIT = 60_000
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 
+/** "live" once the server has confirmed the first subscriptions: from then on nothing that it tells is missed. */
 export const liveState = shallowRef<LiveState>("off")
 /** Counts the returns after a lost connection or a long sleep: what is visible is read anew. */
 export const returns = shallowRef(0)
@@ -27,6 +28,8 @@ const subscribed = new Set<string>()
 /** Filters of each SUBSCRIBE that the server has not acknowledged yet. */
 const asked = new Map<number, readonly string[]>()
 let socket: WebSocket | null = null
+/** Whether the server has accepted the connection. */
+let accepted = false
 let username: string | null = null
 let packetId = 0
 let pause = FIRST_PAUSE
@@ -52,7 +55,7 @@ function nextId(): number {
 const absolute = (filter: string) => `${username}/${filter}`
 
 function settle(): void {
-  if (liveState.value !== "live" || asleep) return
+  if (!accepted || asleep) return
   const wanted = new Set([...wishes].map((wish) => wish.filter))
   const gone = [...subscribed].filter((filter) => !wanted.has(filter))
   const added = [...wanted].filter((filter) => !subscribed.has(filter))
@@ -86,23 +89,31 @@ function handle(packet: mqtt.Packet): void {
     asked.delete(packet.id)
     const told = [...wishes].filter((wish) => filters.includes(wish.filter)).map((wish) => wish.followed)
     for (const followed of new Set(told)) followed?.()
+    if (asked.size === 0) live()
   } else if (packet.type === "connack") {
     if (packet.code !== 0) {
       liveState.value = "lost"
       refused()
       return
     }
-    liveState.value = "live"
+    accepted = true
     pause = FIRST_PAUSE
     settle()
-    if (wasLive) returns.value += 1
-    wasLive = true
+    if (asked.size === 0) live()
   }
+}
+
+function live(): void {
+  if (liveState.value === "live") return
+  liveState.value = "live"
+  if (wasLive) returns.value += 1
+  wasLive = true
 }
 
 function lost(closed: WebSocket): void {
   if (socket !== closed) return
   socket = null
+  accepted = false
   clearInterval(beat)
   subscribed.clear()
   asked.clear()
@@ -153,7 +164,7 @@ export function stopLive(): void {
   clearTimeout(retry)
   clearInterval(beat)
   username = null
-  wasLive = false
+  accepted = wasLive = false
   pause = FIRST_PAUSE
   subscribed.clear()
   asked.clear()
@@ -178,8 +189,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden)
     sleep = setTimeout(() => {
       asleep = true
-      if (subscribed.size > 0 && liveState.value === "live")
-        socket?.send(mqtt.unsubscribe(nextId(), [...subscribed].map(absolute)))
+      if (subscribed.size > 0 && accepted) socket?.send(mqtt.unsubscribe(nextId(), [...subscribed].map(absolute)))
       subscribed.clear()
     }, HIDDEN_LIMIT)
   else if (asleep) {
