@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-CBlK_SO9.js";

@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-XMXh2KK2.js";
