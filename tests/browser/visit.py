@@ -159,7 +159,9 @@ class Visit:
     async def settled(self, page: Any) -> None:
         """Returns when nothing on a page waits for the server any more, and the server tells it what changes."""
         await page.wait_for_selector("h1")
-        await page.wait_for_function("() => !document.querySelector('.skeleton, .wait, .indicator:is(.off, .connecting)')")
+        await page.wait_for_function(
+            "() => !document.querySelector('.skeleton, .wait, .indicator:is(.off, .connecting)')"
+        )
         await page.wait_for_function("() => document.fonts.status === 'loaded'")
 
 
