@@ -22,7 +22,7 @@ async def front(visit: Visit) -> AsyncIterator[Front]:
         yield front
 
 
-# Clicks each button of this text once, and says whether none is left. A block that is read meanwhile takes its own away.
+# Clicks each button of this text once, and says whether none is left; a block that is read takes its own away.
 CLICK_ALL = """text => {
   const buttons = [...document.querySelectorAll("#main button")].filter(one => one.textContent.trim() === text)
   for (const one of buttons) {
