@@ -45,7 +45,9 @@ def test_the_image_runs_as_nobody_in_particular_and_opens_the_ports_of_the_serve
 
 def test_the_image_is_made_of_what_script_wheel_writes() -> None:
     copied = [rest.split()[0] for name, rest in instructions() if name == "COPY" and "--from" not in rest]
-    assert copied == ["dist/requirements-postgres.txt", "dist/thingstead-*.whl"]
+    assert copied == ["dist/requirements-container.txt", "dist/thingstead-*.whl"]
+    written = (ROOT / "script" / "wheel").read_text(encoding="utf-8")
+    assert 'cp requirements/container.txt "$folder/requirements-container.txt"' in written
     ignored = (DEPLOY / "container" / "Dockerfile.dockerignore").read_text(encoding="utf-8")
     assert ignored.splitlines() == ["*", "!dist"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DECLARED = PROJECT["dependencies"]
 # Those of which more than the documented interface is used, or whose output is kept or shown.
 BOUNDED = {
     "astral",
@@ -44,7 +45,15 @@ def test_every_dependency_whose_internals_are_used_has_an_upper_bound() -> None:
     assert bounded == BOUNDED
 
 
-@pytest.mark.parametrize("kind", ["runtime", "dev", "fuzz"])
+def test_the_image_has_what_forwarding_and_clusters_need_in_the_versions_of_the_other_installations() -> None:
+    extras = PROJECT["optional-dependencies"]
+    assert lines("container.in") == ["-r runtime.in", *extras["kafka"], *extras["postgres"]]
+    there = pins("container.txt")
+    assert there == {**pins("kafka.txt"), **pins("postgres.txt")}
+    assert pins("runtime.txt").items() <= there.items()
+
+
+@pytest.mark.parametrize("kind", ["runtime", "container", "dev", "fuzz"])
 def test_pins_are_within_the_bounds(kind: str) -> None:
     pinned = pins(f"{kind}.txt")
     for line in DECLARED:
