@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from tests.browser import picture_automation
 from tests.browser.visit import ROOT, Site, View, Visit
 from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
@@ -194,28 +195,36 @@ async def photograph(site: Site, ids: dict[str, str], language: str) -> None:
     devices = list(site.devices.values())
     wrong = Certificate(devices[-1].device_id, devices[-1].access_token, "an old ProjectKey")
     MqttDevice(site.process.mqtt_port, wrong).connect_and_close()
-    with ExitStack() as connected:
-        for device in devices[:ONLINE]:
-            connected.enter_context(MqttDevice(site.process.mqtt_port, device))
-        await photograph_pages(site, ids, language)
+    port = site.process.mqtt_port
+    with ExitStack() as stack:
+        connected = {each.device_id: stack.enter_context(MqttDevice(port, each)) for each in devices[:ONLINE]}
+        async with Visit.begin(site) as visit:
+            page = await visit.page(View(language))
+            await visit.log_in(page)
+            await photograph_pages(visit, page, ids, language)
+            api = stack.enter_context(ProjectApi(site.process.url, site.credentials))
+            automation = picture_automation.Automation(api, ids["type"], connected, language, stack)
+            for name, path in picture_automation.pages({**ids, **automation.made()}).items():
+                await photograph_page(visit, page, name, path, language)
+            if visit.faults:
+                raise SystemExit("\n".join(visit.faults))
 
 
-async def photograph_pages(site: Site, ids: dict[str, str], language: str) -> None:
-    async with Visit.begin(site) as visit:
-        page = await visit.page(View(language))
-        await visit.log_in(page)
-        for name, path in pages(ids).items():
-            await visit.open(page, path)
-            await page.wait_for_load_state("networkidle")
-            keep(f"{name}.{language}.webp", await taken(page))
-        for name, (path, show) in OVER.items():
-            await visit.open(page, path.format(**ids))
-            await page.wait_for_load_state("networkidle")
-            await show(page, language)
-            await page.wait_for_load_state("networkidle")
-            keep(f"{name}.{language}.webp", await taken(page))
-        if visit.faults:
-            raise SystemExit("\n".join(visit.faults))
+async def photograph_page(visit: Visit, page: Any, name: str, path: str, language: str) -> None:
+    await visit.open(page, path)
+    await page.wait_for_load_state("networkidle")
+    keep(f"{name}.{language}.webp", await taken(page))
+
+
+async def photograph_pages(visit: Visit, page: Any, ids: dict[str, str], language: str) -> None:
+    for name, path in pages(ids).items():
+        await photograph_page(visit, page, name, path, language)
+    for name, (path, show) in OVER.items():
+        await visit.open(page, path.format(**ids))
+        await page.wait_for_load_state("networkidle")
+        await show(page, language)
+        await page.wait_for_load_state("networkidle")
+        keep(f"{name}.{language}.webp", await taken(page))
 
 
 def main(languages: list[str]) -> None:

@@ -4,12 +4,16 @@ import re
 
 import pytest
 
+from tests.browser import picture_automation
 from tests.browser.pictures import BYTES_MAX, FOLDER, OVER, WORDS, pages
 
 ROOT = FOLDER.parents[1]
-NAMES = set(pages({"type": "t", "customer": "c", "rule": "r", "device": "d"})) | set(OVER)
+IDS = dict.fromkeys(
+    ("type", "customer", "rule", "device", "message_rule", "task", "rollout", "target", "meter_type"), "id"
+)
+NAMES = set(pages(IDS)) | set(OVER) | set(picture_automation.pages(IDS))
 PICTURES = sorted(FOLDER.glob("*.webp"))
-ALL_BYTES_MAX = 600_000
+ALL_BYTES_MAX = 800_000
 
 
 def shown(page: str) -> set[str]:

@@ -11,20 +11,51 @@ from thingstead.api.documents.schemas import FOLDER
 from thingstead.api.documents.snippets import ORIGIN
 from thingstead.api.documents.words import Words
 
-# Pages by the name of their guide.
-PAGES = {
-    "devices-mqtt": "device.md",
-    "devices-http": "device-http.md",
-    "subscriptions": "app-subscription.md",
-    "limits": "limits.md",
-}
-# Chapters of a page that concern what clients see; of other pages all are shown.
-CHAPTERS = {
-    "limits": {
-        *("Connections and time", "Log-in", "MQTT", "TCP", "Reports and history", "Commands", "Names and structures"),
+REFUSALS = "refusals"  # made of the codes themselves, not of its page
+# Guides by their names, with title and page, on the shelves of the navigation.
+SHELVES = {
+    "Devices": {
+        "guide-first-device": ("The first device", "first-device.md"),
+        "devices-mqtt": ("Devices over MQTT and TCP", "device.md"),
+        "devices-http": ("Devices over HTTP", "device-http.md"),
+        "guide-mqtt": ("The MQTT server", "mqtt.md"),
+        "guide-modbus": ("Modbus", "modbus.md"),
+        "guide-processing": ("Processing of attributes", "processing.md"),
+        "guide-diagnosis": ("Why a device does not work", "diagnosis.md"),
+    },
+    "Applications": {
+        "guide-api": ("The Project API", "api.md"),
+        "guide-history": ("History", "history.md"),
+        "subscriptions": ("Subscriptions of applications", "app-subscription.md"),
+        "guide-app-plane": ("The application plane", "app-plane.md"),
+        "guide-client": ("The Python client", "client.md"),
+        REFUSALS: ("Codes of refusals", "refusals.md"),
+    },
+    "Alarms and automation": {
+        "guide-alarms": ("Alarms", "alarms.md"),
+        "guide-message-rules": ("Message rules", "message-rules.md"),
+        "guide-functions": ("Cloud functions", "functions.md"),
+        "guide-forwarding": ("Forwarding", "forwarding.md"),
+        "guide-tasks": ("Tasks", "tasks.md"),
+        "guide-ota": ("Upgrades of firmware", "ota.md"),
+    },
+    "Operation": {
+        "guide-install": ("Install", "install.md"),
+        "guide-console": ("The console", "console.md"),
+        "guide-configuration": ("All settings", "configuration.md"),
+        "guide-cli": ("All commands", "cli.md"),
+        "guide-credentials": ("Which credential opens what", "credentials.md"),
+        "guide-tls": ("TLS, WebSocket, load balancers", "tls.md"),
+        "guide-operating": ("Operating", "operating.md"),
+        "guide-metrics": ("Metrics", "metrics.md"),
+        "guide-cluster": ("Two nodes that survive", "cluster.md"),
+        "guide-upgrade": ("Upgrading and moving", "upgrade.md"),
+        "limits": ("Limits", "limits.md"),
     },
 }
-PLACES = {page: f"/{name}" for name, page in PAGES.items()} | {"refusals.md": "/refusals", "api.md": ""}
+PAGES = {name: page for shelf in SHELVES.values() for name, (_, page) in shelf.items() if name != REFUSALS}
+TITLES = {name: title for shelf in SHELVES.values() for name, (title, _) in shelf.items()}
+PLACES = {page: name for shelf in SHELVES.values() for name, (_, page) in shelf.items()}
 
 
 class Section(NamedTuple):
@@ -38,7 +69,7 @@ class Section(NamedTuple):
 def guide(name: str, words: Words) -> str:
     """A guide in its language; in English, with a remark, if it has not been translated."""
     text, language = _text(name, words.language)
-    html = rendered(text, lambda target: address(target, words.language))
+    html = rendered(text, lambda target: address(_translated(target, language, words.language), words.language))
     only = words("This page is in English only.")
     remark = "" if language == words.language else f'<p class="remark">{escape(only)}</p>'
     return remark + html.replace("http://localhost:8080", ORIGIN)
@@ -53,13 +84,29 @@ def sections(name: str, language: str) -> Iterator[Section]:
         yield Section(title.replace("`", ""), anchor(title), " ".join(words))
 
 
+def _translated(target: str, written: str, shown: str) -> str:
+    """The target of a link of a page that is written in one language, where pages are shown in another."""
+    path, _, part = target.partition("#")
+    name = PLACES.get(path)
+    if written == shown or not part or name not in PAGES:
+        return target
+    headings = (each.anchor for each in sections(name, shown))
+    anchors = dict(zip((each.anchor for each in sections(name, written)), headings, strict=True))
+    return f"{path}#{anchors.get(part, part)}"
+
+
 def _text(name: str, language: str) -> tuple[str, str]:
     """The Markdown of a guide, and the language that it is in."""
     folder = FOLDER.joinpath("guides")
     page = folder.joinpath(language, PAGES[name])
     if not page.is_file():
         language, page = "en", folder.joinpath("en", PAGES[name])
-    return _chosen(page.read_text("utf-8"), CHAPTERS.get(name, set())), language
+    return without_pictures(page.read_text("utf-8")), language
+
+
+def without_pictures(text: str) -> str:
+    """A page without its pictures, which the server does not have, and without its link to the other language."""
+    return re.sub(r"^(?:\[(?:中文|English)\]|!\[[^]]*\])\([^)]*\)\n", "", text, flags=re.MULTILINE)
 
 
 def address(target: str, language: str) -> str:
@@ -67,15 +114,7 @@ def address(target: str, language: str) -> str:
     path, _, part = target.partition("#")
     if not path:
         return f"#{part}"
-    place = PLACES.get(path.rpartition("/")[2])
-    if place is None or "://" in path:
+    name = PLACES.get(path.rpartition("/")[2])
+    if name is None or "://" in path:
         return ""
-    return f"/docs/{language}{place}" + (f"#{part}" if part and place else "")
-
-
-def _chosen(text: str, chapters: set[str]) -> str:
-    """The chapters of a page, without its link to the other language."""
-    first, *others = re.split(r"^(?=## )", text, flags=re.MULTILINE)
-    begin = re.sub(r"^\[(?:中文|English)\]\(.*\)\n", "", first, flags=re.MULTILINE)
-    kept = [part for part in others if not chapters or part.splitlines()[0].removeprefix("## ") in chapters]
-    return "".join((begin, *kept))
+    return f"/docs/{language}/{name}" + (f"#{part}" if part else "")

@@ -1,11 +1,11 @@
 """The pages of the documentation in each language: navigation, content, and the index for the search."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from thingstead.api.documents.guides import PAGES, guide, sections
+from thingstead.api.documents.guides import PAGES, REFUSALS, SHELVES, TITLES, guide, sections
 from thingstead.api.documents.markup import code_block, escape, inline, paragraphs, section, slug, table
 from thingstead.api.documents.openapi import openapi_document
 from thingstead.api.documents.schemas import FOLDER, Schema
@@ -15,14 +15,7 @@ from thingstead.api.documents.words import LANGUAGES, NAMES, Words
 from thingstead.api.endpoint import Endpoint
 from thingstead.refusals import TEXTS
 
-START, REFUSALS = "", "refusals"
-GUIDES = {
-    "devices-mqtt": "Devices over MQTT and TCP",
-    "devices-http": "Devices over HTTP",
-    "subscriptions": "Subscriptions of applications",
-    REFUSALS: "Codes of refusals",
-    "limits": "Limits",
-}
+START = ""
 ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
 CLIENTS = (
     "There are clients for Python and for JavaScript, both named `thingstead-client`, in the folder `clients` of the "
@@ -83,7 +76,7 @@ class Site:
     @cached_property
     def titles(self) -> dict[str, str]:
         """Titles of all pages but the first by name, in English."""
-        return {**GUIDES, **{slug(tag["name"]): tag["name"] for tag in self.document["tags"]}}
+        return {**TITLES, **{slug(tag["name"]): tag["name"] for tag in self.document["tags"]}}
 
     def page(self, language: str, name: str) -> str | None:
         """A page as HTML in which :data:`ORIGIN` stands for the address of the server; None if there is none."""
@@ -149,10 +142,12 @@ class Site:
         return " ".join(f'data-{name}="{escape(words(text))}"' for name, text in texts.items())
 
     def _navigation(self, words: Words, current: str) -> str:
+        guides = "".join(
+            f"<b>{escape(words(shelf))}</b>{self._links(words, names, current)}" for shelf, names in SHELVES.items()
+        )
         return (
             f'<nav><details id="menu" open><summary>{escape(words("Contents"))}</summary>'
-            f"<b>{escape(words('Guides'))}</b>{self._links(words, GUIDES, current)}"
-            f"<b>HTTP API</b>{self._links(words, list(self.groups), current)}"
+            f"{guides}<b>HTTP API</b>{self._links(words, list(self.groups), current)}"
             '<a href="/openapi.json">openapi.json</a></details></nav>'
         )
 
@@ -174,7 +169,7 @@ class Site:
             return self._start(words)
         if name == REFUSALS:
             return self._refusals(words)
-        if name in GUIDES:
+        if name in PAGES:
             return guide(name, words)
         heading = f"<h1>{escape(words(self.titles[name]))}</h1>"
         return heading + OperationsPage(self.document["components"]["schemas"], words).render(self.groups[name])
@@ -187,8 +182,10 @@ class Site:
         rows = [
             (str(code["errcode"]), code["http_status"], inline(words(code["meaning"]))) for code in info["x-errcodes"]
         ]
+        shelves = {**{words(shelf): list(names) for shelf, names in SHELVES.items()}, "HTTP API": list(self.groups)}
         cards = "".join(
-            f'<a href="/docs/{words.language}/{name}">{escape(words(title))}</a>' for name, title in self.titles.items()
+            f'<h3>{escape(shelf)}</h3><div class="cards">{self._cards(words, names)}</div>'
+            for shelf, names in shelves.items()
         )
         return "".join(
             (
@@ -196,17 +193,21 @@ class Site:
                 paragraphs(words.paragraphs(info["description"])),
                 f'<div class="code"><div class="bar">{labels}</div>{blocks}</div>',
                 paragraphs([words(CLIENTS)]),
-                section("pages", words("Contents"), f'<div class="cards">{cards}</div>'),
+                section("pages", words("Contents"), cards),
                 section("errcodes", "Errcodes", table(("errcode", "HTTP", words("meaning")), rows)),
             )
         )
+
+    def _cards(self, words: Words, names: Iterable[str]) -> str:
+        links = {name: escape(words(self.titles[name])) for name in names}
+        return "".join(f'<a href="/docs/{words.language}/{name}">{title}</a>' for name, title in links.items())
 
     def _refusals(self, words: Words) -> str:
         rows = [
             (f'<code id="{code}">{code}</code>', escape(texts[words.language])) for code, texts in sorted(TEXTS.items())
         ]
         told = words("A refusal has an errcode, its kind, and a code, its reason. Both are stable; texts may change.")
-        return f"<h1>{escape(words(GUIDES[REFUSALS]))}</h1><p>{told}</p>{table(('code', words('text')), rows)}"
+        return f"<h1>{escape(words(TITLES[REFUSALS]))}</h1><p>{told}</p>{table(('code', words('text')), rows)}"
 
 
 def asset(name: str) -> bytes:
