@@ -181,17 +181,25 @@ def test_a_guide_is_what_commonmark_makes_of_its_page(page: Path) -> None:
 
 def test_the_guides_are_the_pages_of_the_documentation() -> None:
     assert {name for name in TITLES if name != REFUSALS} == set(PAGES_OF_GUIDES)
-    for language, folder in (("en", ROOT / "docs"), ("zh", ROOT / "docs" / "zh")):
-        there = {page for page in PAGES_OF_GUIDES.values() if (folder / page).exists()}
+    for language, folder, readme in (("en", ROOT / "docs", "README.md"), ("zh", ROOT / "docs" / "zh", "README.zh.md")):
+        there = {page: folder / page for page in PAGES_OF_GUIDES.values() if (folder / page).exists()}
         found = {path.name: path.resolve() for path in (FOLDER / "guides" / language).iterdir()}
-        assert found == {page: folder / page for page in there}
+        assert found == {**there, "README.md": ROOT / readme}
 
 
 def test_a_link_of_a_guide_leads_to_a_page_of_the_server_or_is_text() -> None:
     assert address("refusals.md#codes", "zh") == "/docs/zh/refusals#codes"
     assert address("../api.md#answers", "en") == "/docs/en/guide-api#answers"
     assert address("#sessions", "en") == "#sessions"
-    for elsewhere in ("adr/0001-x.md", "https://evil.example/device.md", "javascript:alert(1)", "//evil.example/x.md"):
+    assert address("../../README.zh.md#the-first-device", "zh") == "/docs/zh/guide-start#the-first-device"
+    for elsewhere in (
+        "README.md",
+        "../examples/README.md",
+        "adr/0001-x.md",
+        "https://evil.example/device.md",
+        "javascript:alert(1)",
+        "//evil.example/x.md",
+    ):
         assert address(elsewhere, "en") == ""
     assert rendered('a <b> "[x](javascript:y)"', lambda _: "") == '<p>a &lt;b&gt; "x"</p>'
 

@@ -15,6 +15,7 @@ REFUSALS = "refusals"  # made of the codes themselves, not of its page
 # Guides by their names, with title and page, on the shelves of the navigation.
 SHELVES = {
     "Devices": {
+        "guide-start": ("Start", "README.md"),
         "guide-first-device": ("The first device", "first-device.md"),
         "devices-mqtt": ("Devices over MQTT and TCP", "device.md"),
         "devices-http": ("Devices over HTTP", "device-http.md"),
@@ -55,7 +56,9 @@ SHELVES = {
 }
 PAGES = {name: page for shelf in SHELVES.values() for name, (_, page) in shelf.items() if name != REFUSALS}
 TITLES = {name: title for shelf in SHELVES.values() for name, (title, _) in shelf.items()}
-PLACES = {page: name for shelf in SHELVES.values() for name, (_, page) in shelf.items()}
+# The guides by what links name: the last part of the path; of the README, of which there are several, all of it.
+PLACES = {page: name for shelf in SHELVES.values() for name, (_, page) in shelf.items() if page != "README.md"}
+PLACES |= dict.fromkeys(("../README.md", "../../README.zh.md"), "guide-start")
 
 
 class Section(NamedTuple):
@@ -87,7 +90,7 @@ def sections(name: str, language: str) -> Iterator[Section]:
 def _translated(target: str, written: str, shown: str) -> str:
     """The target of a link of a page that is written in one language, where pages are shown in another."""
     path, _, part = target.partition("#")
-    name = PLACES.get(path)
+    name = _place(path)
     if written == shown or not part or name not in PAGES:
         return target
     headings = (each.anchor for each in sections(name, shown))
@@ -114,7 +117,14 @@ def address(target: str, language: str) -> str:
     path, _, part = target.partition("#")
     if not path:
         return f"#{part}"
-    name = PLACES.get(path.rpartition("/")[2])
-    if name is None or "://" in path:
+    name = _place(path)
+    if name is None:
         return ""
     return f"/docs/{language}/{name}" + (f"#{part}" if part else "")
+
+
+def _place(path: str) -> str | None:
+    """The name of the guide that a path means."""
+    if "://" in path:
+        return None
+    return PLACES.get(path) or PLACES.get(path.rpartition("/")[2])
