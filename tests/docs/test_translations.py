@@ -12,6 +12,7 @@ TRANSLATED = {
     "README.md",
     "alarms.md",
     "api.md",
+    "app-subscription.md",
     "cluster.md",
     "console.md",
     "device-http.md",
