@@ -114,6 +114,18 @@ describe("refusals", () => {
     expect(fieldErrors(error)).toEqual({ max: "高于最大值 85", name: "is missing" })
   })
 
+  it("tell the limits of lengths of time as people read them", () => {
+    addWords("zh", { "codes.at_most": "不能大于 {maximum}", "time.days": "{count} 天" })
+    language.value = "zh"
+    const args = { maximum: 7 * 86_400_000 }
+    const delay = { field: "actions[0].delay_ms", message: "must be at most 604800000", code: "at_most", args }
+    const count = { field: "raise_count", message: "must be at most 100", code: "at_most", args: { maximum: 100 } }
+    expect(fieldErrors(new ApiError(400, "invalid", [delay, count]))).toEqual({
+      "actions[0].delay_ms": "不能大于 7 天",
+      raise_count: "不能大于 100",
+    })
+  })
+
   it("of no field stand under the empty name", () => {
     expect(fieldErrors(new ApiError(409, "is taken"))).toEqual({ "": "is taken" })
     expect(fieldErrors(new Unreachable("x"))[""]).toContain("cannot be reached")

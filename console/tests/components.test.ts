@@ -84,6 +84,22 @@ describe("a block that is read", () => {
     expect(wrapper.text()).toBe("here")
   })
 
+  it.each(["first", "anew"])("says that it tries again, and takes no second press: read %s", async (when) => {
+    const fails = () => Promise.reject(new ApiError(503, "disk full"))
+    const answers: (() => Promise<string[]>)[] = when === "first" ? [fails] : [async () => ["here"], fails]
+    const read = vi.fn(() => answers.shift()?.() ?? new Promise<string[]>(() => {}))
+    const { wrapper, resource } = await block(read)
+    if (when === "anew") await resource.reload()
+    await flushPromises()
+    const reads = read.mock.calls.length
+    const button = wrapper.find("button")
+    expect(button.attributes("aria-busy")).toBe("false")
+    await button.trigger("click")
+    await button.trigger("click")
+    expect(wrapper.find("button").attributes()).toMatchObject({ "aria-busy": "true", "aria-disabled": "true" })
+    expect(read).toHaveBeenCalledTimes(reads + 1)
+  })
+
   it("tells gone and forbidden from failed", async () => {
     expect((await block(async () => Promise.reject(new ApiError(404, "x")))).wrapper.text()).toContain("Not found")
     const forbidden = await block(async () => Promise.reject(new ApiError(403, "x")))

@@ -1,6 +1,6 @@
 /** What goes wrong between the page and the server, and its text in the language of the reader. */
 import { t, textOf } from "@/i18n"
-import { formatTime } from "@/lib/time"
+import { formatDuration, formatTime } from "@/lib/time"
 
 /** A reason as the server gives it: a stable code with arguments, beside English prose. */
 export interface Reason {
@@ -75,11 +75,22 @@ export function errorText(error: unknown): string {
   return t("state.pageFault")
 }
 
+/** Why a field was refused. The limits of a length of time, which the API counts in ms, are told as people read them. */
+function fieldText({ field, message, code, args }: FieldError): string {
+  if (!field.endsWith("_ms") || !args) return reasonText({ message, code, args })
+  const told = Object.entries(args).map(([name, value]) => [
+    name,
+    typeof value === "number" && LIMITS.has(name) ? formatDuration(value) : value,
+  ])
+  return reasonText({ message, code, args: Object.fromEntries(told) as Record<string, unknown> })
+}
+const LIMITS = new Set(["minimum", "maximum", "limit"])
+
 /** The refusals of a request by field; those of no field under "". */
 export function fieldErrors(error: unknown): Record<string, string> {
   if (!(error instanceof ApiError)) return { "": errorText(error) }
   const texts: Record<string, string> = {}
-  for (const one of error.errors) texts[one.field] ??= reasonText(one)
+  for (const one of error.errors) texts[one.field] ??= fieldText(one)
   if (error.errors.length === 0) texts[""] = errorText(error)
   return texts
 }
