@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-XMXh2KK2.js";

@@ -1,0 +1,1 @@
+export{t as default}from"./NewDevice-Cp0cTT8g.js";
