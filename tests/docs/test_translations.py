@@ -20,6 +20,7 @@ TRANSLATED = {
     "forwarding.md",
     "functions.md",
     "install.md",
+    "limits.md",
     "message-rules.md",
     "modbus.md",
     "operating.md",
@@ -116,6 +117,12 @@ def test_each_command_topic_route_setting_and_code_word_stands_in_the_same_secti
 def test_the_tables_have_the_same_rows_and_columns(pair: list[tuple[Section, Section]]) -> None:
     for english, chinese in pair:
         assert english.tables == chinese.tables
+
+
+def test_each_limit_has_its_setting_or_constant_and_its_default_in_the_same_row() -> None:
+    row = re.compile(r"^\|[^|]+\|([^|]+\|[^|]+)\|", re.MULTILINE)
+    english, chinese = (row.findall((folder / "limits.md").read_text(encoding="utf-8")) for folder in (DOCS, CHINESE))
+    assert [found for found in english if "`" in found] == [found for found in chinese if "`" in found]
 
 
 def test_every_number_of_two_digits_or_more_is_there(pair: list[tuple[Section, Section]]) -> None:
