@@ -117,7 +117,7 @@ async def test_no_job_is_done_while_the_peer_does_not_read() -> None:
 async def test_a_device_that_reads_late_has_every_answer_to_what_it_asked(house: House) -> None:
     device = await house.device()
     peer = await house.log_in(device, V5, keep_alive=60)
-    await house.platform.ingest.await_room(device.number)
+    await house.platform.ingest.await_room(device)
     for number in range(1, 6):
         payload = json.dumps({f"k{number}": "x" * 60_000}).encode()
         peer.send(Publish("attributes", payload, 1, number))

@@ -32,6 +32,7 @@ from thingstead.mqtt.properties import NO_PROPERTIES, Property
 from thingstead.mqtt.protocol import ProtocolVersion
 from thingstead.refusals import Reason
 from thingstead.services.mqtt.sessions import MqttSessionService
+from thingstead.services.shared.turn_budget import TurnBudget
 from thingstead.storage.base import Store
 from thingstead.timers import Deadlines
 
@@ -111,6 +112,7 @@ class World:
             access=self._port,
             counters=self._port.counters,
             back_pressure=NoRelief(),
+            turns=TurnBudget(1),
             tasks=self._tasks,
             log_ins=TaskLimiter(self._tasks),
             ends=TaskLimiter(self._tasks),

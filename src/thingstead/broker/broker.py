@@ -99,6 +99,7 @@ class MqttBroker:
             access=self._access,
             counters=self.counters,
             back_pressure=platform.ingest.history,
+            turns=platform.ingest.triggers.conditions,
             tasks=self._tasks,
             log_ins=log_ins,
             ends=ends,

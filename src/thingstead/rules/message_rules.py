@@ -30,6 +30,16 @@ def compile_condition(condition: MessageCondition | None) -> CompiledCondition:
     return CompiledCondition(None, lambda values, _: tree(values) is True, None)
 
 
+def node_count(condition: MessageCondition | None) -> int:
+    """How many comparisons and combinations a condition consists of."""
+    if condition is None:
+        return 0
+    parts = [*(condition.and_ or ()), *(condition.or_ or ())]
+    if condition.not_ is not None:
+        parts.append(condition.not_)
+    return 1 + sum(map(node_count, parts))
+
+
 def holds(compiled: CompiledCondition, values: Mapping[str, Any]) -> bool | None:
     """Whether a condition holds for the values of a message; None: its attribute is not among them."""
     attribute, test, operand = compiled

@@ -84,7 +84,7 @@ async def read_attributes(call: ApiCall) -> Values:
 async def _answered(call: ApiCall, topic: str, take: Callable[[DeviceContext, bytes], Outcome]) -> bytes:
     """Passes the body to ``take``, and answers when it is on disk. Refused parts are logged under ``topic``."""
     ingest = call.platform.ingest
-    await ingest.await_room(call.device.number)
+    await ingest.await_room(call.device)
     link, trace = await ingest.link(call.device), call.platform.device_logs.trace
     if trace.wants(call.device):
         call.traced = True

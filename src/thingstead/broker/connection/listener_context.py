@@ -11,6 +11,7 @@ from thingstead.broker.net.idle_timers import IdleTimers
 from thingstead.broker.net.tasks import TaskLimiter, Tasks
 from thingstead.clock import Clock
 from thingstead.config import MqttSettings
+from thingstead.services.shared.turn_budget import TurnBudget
 
 if TYPE_CHECKING:
     from thingstead.broker.connection.mqtt_connection import MqttConnection
@@ -25,6 +26,7 @@ class ListenerContext:
     access: AccessControl
     counters: Counters
     back_pressure: BackPressure
+    turns: TurnBudget  # of what the messages of a project cost beside themselves
     tasks: Tasks
     log_ins: TaskLimiter
     ends: TaskLimiter

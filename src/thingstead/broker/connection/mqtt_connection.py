@@ -6,10 +6,10 @@ from typing import Any
 import structlog
 
 from thingstead.broker.connection import handshake
-from thingstead.broker.connection.client_connection import ClientConnection
 from thingstead.broker.connection.delivery import Delivery
 from thingstead.broker.connection.handler import ConnectionHandler, Granted
 from thingstead.broker.connection.listener_context import ListenerContext
+from thingstead.broker.connection.turn_connection import TurnConnection
 from thingstead.broker.connection.uplink import Uplink
 from thingstead.broker.net.admission import Arrival
 from thingstead.broker.net.idle_timers import GRACE, IdleTimer
@@ -34,7 +34,7 @@ WAITING_MAX = 256  # messages of a client that wait for a commit; over it the cl
 _CROWDED, _UNACKNOWLEDGED, _GRANTING = 8, 16, 32
 
 
-class MqttConnection(ClientConnection):
+class MqttConnection(TurnConnection):
     """MQTT connection over an asyncio transport, or anything with the same interface.
 
     Its states: *waiting* for CONNECT; *admitting*, while a task logs the client in and nothing is read; *admitted*,
@@ -43,21 +43,11 @@ class MqttConnection(ClientConnection):
     """
 
     __slots__ = (
-        "_connect",
-        "_context",
-        "_decoder",
-        "_handler",
-        "_incomplete",
-        "_jobs",
-        "_packet_timer",
-        "_terms",
-        "_uplink",
-        "_waiting_max",
-        "counters",
-        "delivery",
-    )
+        "_connect", "_context", "_decoder", "_handler", "_incomplete", "_jobs", "_packet_timer", "_terms", "_uplink",
+        "_waiting_max", "counters", "delivery",
+    )  # fmt: skip
 
-    OURS = ClientConnection.OURS | _CROWDED | _UNACKNOWLEDGED | _GRANTING
+    OURS = TurnConnection.OURS | _CROWDED | _UNACKNOWLEDGED | _GRANTING
 
     _handler: ConnectionHandler
     _terms: handshake.ConnectionLimits
@@ -94,6 +84,9 @@ class MqttConnection(ClientConnection):
 
     def received(self, data: bytes) -> None:
         if self.closing:
+            return
+        if self._held_packets:  # received although reading is paused
+            self.keep_for_later(data)
             return
         if self._uplink is not None:  # until then the CONNECT time-out runs
             self._timer.heard_at_s = self._loop.time()
@@ -153,20 +146,27 @@ class MqttConnection(ClientConnection):
 
     # Packets
 
-    def _take(self, packets: list[Packet]) -> None:
+    def _take(self, packets: Sequence[Packet]) -> None:
         uplink = self._uplink
         try:
             if uplink is None:
                 self._take_before_admission(packets)
                 return
-            for packet in packets[uplink.publish_run(packets) :]:
+            turns = self._context.turns
+            spent = turns.charged and turns.spent(self._handler.project_id)
+            handled = 0 if spent else uplink.publish_run(packets)
+            for packet in packets[handled:]:
+                if turns.charged and turns.spent(self._handler.project_id):
+                    self.hold(turns, self._handler.project_id, packets[handled:])
+                    break
+                handled += 1
                 if type(packet) is Publish:
                     uplink.publish(packet)
                 else:
                     _HANDLERS[type(packet)](self, packet)
                 if self.closing:
                     return
-            if self._decoder.error is not None:
+            if self._decoder.error is not None and not self._held_packets:
                 raise self._decoder.error
         except MqttError as exc:
             self._broken(exc)
@@ -238,7 +238,7 @@ class MqttConnection(ClientConnection):
 
     # Admission
 
-    def _take_before_admission(self, packets: list[Packet]) -> None:
+    def _take_before_admission(self, packets: Sequence[Packet]) -> None:
         if self._connect is None and packets:
             connect = packets[0]
             assert isinstance(connect, Connect)  # [MQTT-3.1.0-1] the decoder guarantees it

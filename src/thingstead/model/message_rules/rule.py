@@ -32,6 +32,7 @@ RULE_DEVICE_RATE = 10  # … and of one device
 PROJECT_RATE = 2_000  # the same of all rules of a project
 BEFORE_RATE = 20_000  # the same of rules that change a message before it is stored …
 BEFORE_DEVICE_RATE = 1_000  # … and of one device
+NODES_PER_TURN = 4_000  # of conditions, that the messages of one project have evaluated until others have their turn
 EVALUATIONS_KEPT = 50  # of each rule, in memory
 LATE_MS = 600_000  # a report that is older than this when it arrives does not act
 DELAYED_COUNT = 100_000  # of all projects that wait to be done; one more is not done

@@ -102,7 +102,7 @@ class ControlService:
         device = await self._store.devices.get(project_id, device_id)
         if not attributes:
             raise InvalidInput("attributes_required")
-        await self._ingest.await_room(device.number)
+        await self._ingest.await_room(device)
         return await self._ingest.link(device)
 
     async def _settled(

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from thingstead.bus.base import Bus
 from thingstead.clock import Clock
 from thingstead.errors import FieldError, InvalidInput, Unavailable
+from thingstead.model.device import Device
 from thingstead.model.ids import new_id
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.messages import EventReported, ReportsCommitted
@@ -88,13 +89,15 @@ class IngestService:
         self.attributes_refused = 0
         self.events_accepted = 0
 
-    async def await_room(self, device_number: int) -> None:
-        """Waits while the history of a device is congested.
+    async def await_room(self, device: Device) -> None:
+        """Waits while the history of a device is congested, or the rules of its project have had their share.
 
         Raises:
             Unavailable: still congested after :data:`ROOM_TIMEOUT_S`.
         """
-        history = self.history
+        history, device_number = self.history, device.number
+        if self.triggers.conditions.charged:
+            await self._await_turn(device.project_id)
         if not (history.congested or history.crowded(device_number)):
             return
         relieved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -105,6 +108,13 @@ class IngestService:
         except TimeoutError:
             if history.congested:
                 raise Unavailable("server_congested") from None
+            raise Unavailable("device_congested") from None
+
+    async def _await_turn(self, project_id: str) -> None:
+        try:
+            async with asyncio.timeout(ROOM_TIMEOUT_S):
+                await self.triggers.conditions.turn(project_id)
+        except TimeoutError:
             raise Unavailable("device_congested") from None
 
     def report_attributes(self, link: DeviceContext, payload: bytes) -> Outcome:
@@ -231,8 +241,11 @@ class IngestService:
         Raises:
             Unavailable: cannot be stored now; none was.
         """
-        if link.triggers is not None and link.triggers.before:
-            return 0, None
+        if link.triggers is not None:
+            if link.triggers.before:
+                return 0, None
+            if link.triggers.cost:
+                payloads = payloads[: self.triggers.conditions.room(link.device.project_id, link.triggers.cost)]
         device_alarms = link.device_alarms
         if device_alarms.stale:
             check_ready(device_alarms)

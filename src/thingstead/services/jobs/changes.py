@@ -155,7 +155,7 @@ class BulkChanges:
         """The push to a device that is not congested, or the refusal."""
         try:
             device = await self._store.devices.get(project_id, device_id)
-            await self._ingest.await_room(device.number)
+            await self._ingest.await_room(device)
             return await self._control.pushes.prepare(await self._ingest.link(device), attributes)
         except Unavailable:
             raise

@@ -7,15 +7,20 @@ from thingstead.model.message_rules.rule import MessageRule, On
 from thingstead.rules.message_rules import Holds
 from thingstead.services.triggers.trace import TriggerRule
 
+CHARGED_NODES = 40  # of the conditions of a device; fewer cost less than the message itself, and are not counted
 Entry = tuple[str | None, Holds, object, TriggerRule]  # (attribute, holds, operand, rule)
 
 
 class DeviceTriggers:
     """The rules that apply to a device, by kind of message, oldest first. Devices of one type share one."""
 
-    __slots__ = ("before", "before_pushes", "data", "events", "pushes", "reports")
+    __slots__ = ("before", "before_pushes", "cost", "data", "events", "pushes", "reports")
 
     def __init__(self, rules: list[TriggerRule]) -> None:
+        cost = sum(rule.cost for rule in rules)
+        self.cost = (
+            cost if cost >= CHARGED_NODES else 0
+        )  # of one message at most, in nodes of conditions; 0: hardly any
         of_kind: dict[On, list[TriggerRule]] = {}
         for rule in rules:
             of_kind.setdefault(rule.rule.on_message, []).append(rule)

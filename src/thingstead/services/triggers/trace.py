@@ -8,7 +8,7 @@ from thingstead.model.message_rules.state import EvaluationRecord, FunctionOff, 
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.report import Report
 from thingstead.refusals import Reason
-from thingstead.rules.message_rules import compile_condition
+from thingstead.rules.message_rules import compile_condition, node_count
 
 UNSAVED_COUNT = 10  # evaluations of a rule from one time of storing them to the next; the oldest is dropped
 LOGS_KEPT = 5  # newest evaluations of a rule whose logs of functions are in memory
@@ -51,13 +51,14 @@ class TriggerRule:
     """An enabled rule in memory, with its results."""
 
     __slots__ = (
-        "absent", "compiled", "functions_off", "last", "matched", "missed", "outcomes", "reads", "reads_message",
-        "room", "room_at", "rule", "saved", "unmet", "unsaved",
+        "absent", "compiled", "cost", "functions_off", "last", "matched", "missed", "outcomes", "reads",
+        "reads_message", "room", "room_at", "rule", "saved", "unmet", "unsaved",
     )  # fmt: skip
 
     def __init__(self, rule: MessageRule, before: "TriggerRule | None" = None) -> None:
         self.rule = rule
         self.compiled = compile_condition(rule.body.condition)
+        self.cost = node_count(rule.body.condition)
         self.reads = _attributes(rule)
         self.reads_message = any(action.reads_message for action in rule.body.actions)
         self.room = EVALUATIONS_KEPT  # messages that nothing follows from, to be kept until …

@@ -18,6 +18,7 @@ from thingstead.model.message_rules.rule import (
     DELAYED_COUNT,
     DEPTH,
     LATE_MS,
+    NODES_PER_TURN,
     PROJECT_RATE,
     RULE_DEVICE_RATE,
     RULE_RATE,
@@ -30,7 +31,8 @@ from thingstead.model.report import EventRecord, Report
 from thingstead.rules.message_rules import holds, misled
 from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.rate_limit import TokenBuckets
-from thingstead.services.triggers.index import DeviceTriggers, Entry, TriggerIndex, concerns
+from thingstead.services.shared.turn_budget import TurnBudget
+from thingstead.services.triggers.index import CHARGED_NODES, DeviceTriggers, Entry, TriggerIndex, concerns
 from thingstead.services.triggers.trace import RuleMatch, TriggerRule
 from thingstead.storage.base import Commit, Store
 
@@ -60,6 +62,7 @@ class Triggers:
         off: rules are kept out of memory, so that none acts.
         on_change: called after rules of these devices were changed, to look them up again.
         room: for items that are not done yet.
+        conditions: shares the evaluation of conditions between projects, in nodes.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -71,6 +74,7 @@ class Triggers:
         self.on_off: Callable[[MessageRule], None] = lambda rule: None
         self.off = False
         self.room = FairRoom(DELAYED_COUNT, DELAYED_BYTES)
+        self.conditions = TurnBudget(NODES_PER_TURN)
         self._rates = TokenBuckets(clock, RULE_RATE, 1 / RULE_RATE)
         self._device_rates = TokenBuckets(clock, RULE_DEVICE_RATE, 1 / RULE_DEVICE_RATE)
         self._project_rates = TokenBuckets(clock, PROJECT_RATE, 1 / PROJECT_RATE)
@@ -107,6 +111,8 @@ class Triggers:
     ) -> None:  # fmt: skip
         """Evaluates reports, or values that were pushed or set in the cloud, which were just added to ``commit``. Most
         meet no condition, so that nothing is made for them."""
+        if triggers.cost and not self._charge(device, triggers, reports):
+            return
         for report in reports:
             entries = triggers.reports if report.source == "report" else self._entries(triggers, report)
             attributes = report.attributes
@@ -139,6 +145,9 @@ class Triggers:
     def before(self, device: Device, rules: Sequence[TriggerRule], attributes: dict[str, Any]) -> list[TriggerRule]:
         """Those of the rules that change a report or a push before it is stored, in order. At most
         :data:`RULES_PER_MESSAGE`."""
+        cost = sum(rule.cost for rule in rules)
+        if cost >= CHARGED_NODES:
+            self.conditions.spend(device.project_id, cost)
         acting: list[TriggerRule] = []
         for rule in rules:
             if self._meets(device, rule, "", attributes):
@@ -156,6 +165,8 @@ class Triggers:
 
     def event(self, device: Device, triggers: DeviceTriggers, commit: Commit, event: EventRecord) -> None:
         """Evaluates an event that was just added to ``commit``."""
+        if triggers.cost:
+            self.conditions.spend(device.project_id, triggers.cost)
         acting = [rule for rule in triggers.events if self._meets(device, rule, event.method, event.params)]
         if acting:
             self._act(device, acting, commit, event.params, Cause(event.id), event.method)
@@ -179,6 +190,17 @@ class Triggers:
     def ids_used(self, last_id: int) -> None:
         """Tells the greatest id of stored work."""
         self._last_id = max(self._last_id, last_id)
+
+    def _charge(self, device: Device, triggers: DeviceTriggers, reports: Sequence[Report]) -> bool:
+        """Counts the evaluation of conditions; False: the project has had far more than its share in this turn of the
+        event loop, and the rules do not act."""
+        if self.conditions.indebted(device.project_id):
+            for report in reports:
+                for *_, rule in triggers.reports if report.source == "report" else self._entries(triggers, report):
+                    rule.outcomes["rate"] += 1
+            return False
+        self.conditions.spend(device.project_id, triggers.cost * len(reports))
+        return True
 
     def _entries(self, triggers: DeviceTriggers, report: Report) -> tuple[Entry, ...]:
         """The rules that listen to values that are not a report, or one with a timestamp of its own."""
