@@ -160,7 +160,7 @@ def test_a_chain_of_rules_ends_at_its_depth(running: Running) -> None:
     with running.device() as device:
         device.report({"v0": 0})
         eventually(lambda: "depth" in outcomes(running.api, rules[8]))
-    assert sorted(running.api.attributes(running.device_id)) == [f"v{n}" for n in range(9)]
+    eventually(lambda: sorted(running.api.attributes(running.device_id)) == [f"v{n}" for n in range(9)])
     assert newest(running.api, rules[8])["cause"] == rules[:8]
     set_cloud(running, {"v5": 1})
     eventually(lambda: "v10" in running.api.attributes(running.device_id))

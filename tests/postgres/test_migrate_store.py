@@ -202,6 +202,7 @@ async def test_a_target_that_holds_a_store_and_a_source_that_is_none_are_refused
         await migrate_store(config_of(tmp_path / "nothing", postgres_url), silent)
 
 
+@pytest.mark.embedded
 def test_a_server_goes_on_over_the_database_with_its_credentials_and_values(
     tmp_path: Path, empty: str, start_server: StartServer
 ) -> None:
