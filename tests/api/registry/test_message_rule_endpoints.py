@@ -1,10 +1,12 @@
 """Message rules through the API: kept, refused, changed, tried out."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.api.registry.house import Api
+from tests.api.registry.house import Api, House
+from thingstead.model.message_rules.outgoing import OutgoingMessage
 
 HOT = {"attribute": "temperature", "op": ">", "value": 30}
 FUNCTIONS = {"attributes": [{"identifier": "temperature", "data_type": "number", "data_options": {"max": 125}}]}
@@ -142,3 +144,30 @@ async def test_a_test_run_shows_what_is_sent_in_place_of_a_push(api: Api) -> Non
     rule = {"name": "f", "on": "before_push", "devices": [await api.new_device(name="d")], "actions": [action]}
     [item] = (await api.call("POST", "message_rule_test", {"rule": rule, "attributes": {"n": 5}}))["items"]
     assert (item["sent"], item["result"]) == ("01 05", {"n": 5})
+
+
+async def test_a_deleted_rule_gives_the_room_of_its_messages_back_at_once(
+    api: Api, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thingstead.services.message_rules.outside.outbox.FIRST_WAIT_S", 3_600.0)
+    monkeypatch.setattr("thingstead.services.message_rules.outside.outbox.LONGEST_WAIT_S", 3_600.0)
+    device_id = await api.new_device(name="d")
+    rule = {"name": "r", "on": "event", "devices": [device_id], "actions": [{"url": "http://127.0.0.1:1/"}]}
+    rule_id = (await api.call("POST", "message_rule", rule))["id"]
+    outbox = house.platform.message_rules.outbox
+    await outbox.start()
+    try:
+        message = OutgoingMessage(
+            number=outbox.next_number(), id="m", project_id=api.project_id, rule_id=rule_id, action=0,
+            device_id=device_id, kind="event", names={}, create_time=house.clock.now_ms(), body=b"{}",
+        )  # fmt: skip
+        assert outbox.append(message)
+        async with asyncio.timeout(30):
+            while not outbox.outcomes["retrying"]:  # noqa: ASYNC110 - of another part
+                await asyncio.sleep(0.005)
+            assert outbox.waiting == 1
+            await api.call("DELETE", f"message_rule/{rule_id}")
+            while outbox.waiting:  # noqa: ASYNC110 - of another part
+                await asyncio.sleep(0.005)
+    finally:
+        await outbox.close()

@@ -134,6 +134,7 @@ class MessageRuleService:
         await self._store.message_rules.delete(project_id, rule_id)
         self._triggers.drop(rule_id)
         self.runner.drop_later(project_id, rule_id)
+        self.outbox.retry(rule_id)  # its messages were removed with it: their lanes give the room back
 
     async def enable_for_device(self, project_id: str, rule_id: str, device_id: str, *, enabled: bool) -> None:
         """Disables a rule for one device of its source, or enables it again."""
