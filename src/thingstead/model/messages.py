@@ -60,6 +60,7 @@ class EventReported(BusMessage, frozen=True):
     method: str
     params: dict[str, Any]
     ts: int
+    project_id: str
 
 
 class DataReported(BusMessage, frozen=True):

@@ -353,7 +353,7 @@ class IngestService:
         self.events_accepted += 1
         link.tally.up_events += 1
         if self._bus.listens(EventReported):
-            news = EventReported(event.device_id, event.id, method, params, event.ts)
+            news = EventReported(event.device_id, event.id, method, params, event.ts, link.device.project_id)
             commit.on_done(lambda error: None if error else self._bus.publish(news))
         return Outcome(commit, refused)
 

@@ -1,7 +1,7 @@
 """Answers the event ``otaCheck`` of devices for which no message rule answers it."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -14,6 +14,7 @@ from thingstead.model.device import Device
 from thingstead.model.messages import EventReported
 from thingstead.services.ota.offers import OtaOffer, OtaOffers, module_of
 from thingstead.services.shared.commits import settled
+from thingstead.services.shared.fair_room import FairRoom
 from thingstead.services.shared.rate_limit import TokenBuckets
 from thingstead.services.triggers.index import TriggerIndex
 from thingstead.storage.base import Store
@@ -21,14 +22,17 @@ from thingstead.storage.base import Store
 log = structlog.get_logger("thingstead.ota")
 
 METHOD = "otaCheck"
-CHECKS_WAITING = 10_000  # of all devices; one more is not answered, and the device asks again
+CHECKS_WAITING = (
+    10_000  # of all devices, and half of it of one project; one more is not answered: the device asks again
+)
 BURST, INTERVAL_S = 20, 5.0  # answers to one device: so many at once, then one per interval
 ANSWERED_AT_ONCE = 50  # in one commit
 RETRY_S = 1.0
 
 
 class OtaChecks:
-    """Answers in order of arrival. A device whose project has no version of the module for it gets no answer.
+    """Answers in order of arrival within a project; projects take turns. A device whose project has no version of the
+    module for it gets no answer.
 
     Attributes:
         outcomes: checks by what came of them: ``offered``, ``none``, ``rule``, ``refused``, ``dropped``.
@@ -39,7 +43,8 @@ class OtaChecks:
         self._offers = offers
         self._rules = rules
         self._rates = TokenBuckets(clock, BURST, INTERVAL_S)
-        self._waiting: deque[EventReported] = deque()
+        self._waiting: OrderedDict[str, deque[EventReported]] = OrderedDict()  # by project id
+        self._room = FairRoom(CHECKS_WAITING, 1)
         self._wake = asyncio.Event()
         self._subscription = bus.subscribe(EventReported, self._heard)
         self._task: asyncio.Task[None] | None = None
@@ -60,10 +65,10 @@ class OtaChecks:
     def _heard(self, message: EventReported) -> None:
         if message.method != METHOD:
             return
-        if len(self._waiting) >= CHECKS_WAITING or self._rates.take(message.device_id) is None:
+        if self._rates.take(message.device_id) is None or not self._room.take(message.project_id, 0):
             self.outcomes["dropped"] += 1
             return
-        self._waiting.append(message)
+        self._waiting.setdefault(message.project_id, deque()).append(message)
         self._wake.set()
 
     async def _run(self) -> None:
@@ -71,12 +76,22 @@ class OtaChecks:
             await self._wake.wait()
             self._wake.clear()
             while self._waiting:
-                count = min(ANSWERED_AT_ONCE, len(self._waiting))
                 try:
-                    await self.answer([self._waiting.popleft() for _ in range(count)])
+                    await self.answer(self.take())
                 except Exception:
                     log.exception("checks for upgrades failed")
                     await asyncio.sleep(RETRY_S)
+
+    def take(self) -> list[EventReported]:
+        """The checks to answer next, one of each project in turn."""
+        taken: list[EventReported] = []
+        while self._waiting and len(taken) < ANSWERED_AT_ONCE:
+            project_id, checks = self._waiting.popitem(last=False)
+            taken.append(checks.popleft())
+            if checks:
+                self._waiting[project_id] = checks  # behind all other projects
+            self._room.give(project_id, 0)
+        return taken
 
     async def answer(self, messages: Sequence[EventReported]) -> None:
         """Answers some checks in one commit."""
@@ -112,10 +127,7 @@ class OtaChecks:
 
     async def _offer(self, message: EventReported) -> OtaOffer | str:
         """The answer to a check, or why there is none."""
-        project_id = await self._store.message_stat.project_of(message.device_id)
-        if project_id is None:
-            return "refused"
-        device = await self._store.devices.get(project_id, message.device_id)
+        device = await self._store.devices.get(message.project_id, message.device_id)
         if self._has_rule(device):
             return "rule"
         if not await self._offers.versions_for(device, module_of(message.params)):

@@ -1,5 +1,6 @@
 """Does the work of rollouts: chooses their devices, tells them wave by wave, pauses, ends; lets upgrades time out."""
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -43,6 +44,7 @@ log = structlog.get_logger("thingstead.ota")
 STEP_S = 1.0  # between two looks at the rollouts that run
 IDLE_LOOKS = 10  # looks without a rollout that runs, after which time-outs are looked for
 PRUNE_LOOKS = 3_600
+ORDERED_AT_ONCE = 1_000  # devices, in one turn of the event loop
 ADDED_AT_ONCE = 250  # devices of a rollout, in one transaction
 EXPIRED_AT_ONCE = 200
 PRUNED_AT_ONCE = 500
@@ -94,6 +96,22 @@ def next_step(rollout: OtaRollout, waves: Sequence[WaveCounts]) -> dict[str, Any
     if begun.under_way:
         return {}
     return {"state": "done"} if last else _paused("wave_unverified")
+
+
+async def order_of_chance(rollout_id: str, device_ids: Sequence[str]) -> list[str]:
+    """Devices in the order of a hash. Hundreds of thousands are put in order part by part, with other work between."""
+    drawn: list[list[tuple[bytes, str]]] = [[] for _ in range(256)]  # by the first byte of the hash
+    for number, device_id in enumerate(device_ids, 1):
+        digest = hashlib.sha256(f"{rollout_id}/{device_id}".encode()).digest()
+        drawn[digest[0]].append((digest, device_id))
+        if number % ORDERED_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    found: list[str] = []
+    for part in drawn:
+        found += [device_id for _, device_id in sorted(part)]
+        if len(device_ids) > ORDERED_AT_ONCE:
+            await asyncio.sleep(0)
+    return found
 
 
 def _paused(code: PauseCode) -> dict[str, Any]:
@@ -193,7 +211,7 @@ class RolloutRunner:
         else:
             device_filter = DeviceFilter(ids=tuple(chosen["devices"]))
         found = await self._store.jobs.list_ids(rollout.project_id, device_filter, limits.JOB_DEVICES_COUNT)
-        found.sort(key=lambda device_id: hashlib.sha256(f"{rollout.id}/{device_id}".encode()).digest())
+        found = await order_of_chance(rollout.id, found)
         ends = wave_ends(len(found), rollout.waves)
         now, wave = self._clock.now_ms(), 1
         rows: list[OtaUpgrade] = []
