@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-Cp0cTT8g.js";
