@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from tests.project_api import Certificate
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 DOWNLINKS = (
     "attributes/push",
     "attributes/response",

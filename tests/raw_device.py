@@ -5,7 +5,7 @@ import socket
 
 from tests.project_api import Certificate
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 PINGREQ = b"\xc0\x00"
 PINGRESP = b"\xd0\x00"
 CONNACK_ACCEPTED = b"\x20\x02\x00\x00"

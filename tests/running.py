@@ -15,7 +15,7 @@ from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess
 from thingstead.services.registry.projects import Credentials
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Running(NamedTuple):

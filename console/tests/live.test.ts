@@ -1,6 +1,6 @@
 import { effectScope, nextTick, ref, type EffectScope } from "vue"
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest"
-import { goLive, liveState, onRefused, returns, retryNow, stopLive, useTopics } from "@/live/connection"
+import { goLive, liveState, onRefused, returns, retryNow, stopLive, subscribing, useTopics } from "@/live/connection"
 import { useChanges } from "@/live/changes"
 import { usePainter } from "@/live/clock"
 import { Socket } from "./fakes"
@@ -48,7 +48,9 @@ describe("the live connection", () => {
     expect(liveState.value).toBe("live")
     scope.run(() => useTopics(["t/online"], () => {}))
     await nextTick()
-    expect(liveState.value).toBe("live")
+    expect([liveState.value, subscribing.value]).toEqual(["live", true])
+    Socket.last.follow()
+    expect([liveState.value, subscribing.value]).toEqual(["live", false])
   })
 
   it("tells who listens when the server follows a filter, and again after a return", async () => {

@@ -1,6 +1,6 @@
 /** The command palette, saved views, and preferences that come from elsewhere. */
 import { describe, expect, it, vi } from "vitest"
-import { actionsFor, noteRecent, pagesFor, recentItems, search } from "@/app/palette"
+import { actionsFor, matches, noteRecent, pagesFor, recentItems, search } from "@/app/palette"
 import { merged, preferences } from "@/lib/preferences"
 import { queryOf, shownView, stateOf, type View } from "@/pages/devices/views"
 import type { Router } from "vue-router"
@@ -19,6 +19,11 @@ describe("the command palette", () => {
   it("offers actions by any of their words", () => {
     expect(actionsFor("语言")).toHaveLength(1)
     expect(actionsFor("shortcuts")).toHaveLength(1)
+  })
+
+  it("drops what fewer letters have found when more do not match it", () => {
+    expect(matches("pu mp", "Pump", "")).toBe(true)
+    expect(matches("pump 2", "Pump", "K1")).toBe(false)
   })
 
   it("leads to what the server finds, and leaves out what has no page", async () => {

@@ -15,7 +15,7 @@ from tests.bench.test_load_generators import answering
 
 ACCEPTED = b"\x20\x02\x00\x00"
 ME = [("anyone", "anyone")]
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ from thingstead.services.registry.new_device import NewDevice
 from thingstead.storage.sqlite.store import SqliteStore
 
 P = TypeVar("P", bound=Packet)
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 V3_1_1, V5 = ProtocolVersion.V3_1_1, ProtocolVersion.V5
 
 

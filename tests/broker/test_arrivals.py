@@ -19,7 +19,7 @@ from thingstead.model.addresses import TrustedProxies
 from thingstead.server.http import HttpListener
 from thingstead.server.sockets import bind
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 GET = b"GET /x HTTP/1.1\r\nhost: a\r\n\r\n"
 
 

@@ -280,7 +280,7 @@ async def test_many_large_commands_at_qos_0_come_as_fast_as_the_device_reads(hou
     await peer.subscribe("command/send/+")
     peer.pause_reading()
     [client] = house.gateway._clients
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while client.writable:
             await house.platform.control.pending(device.id)  # a turn for the others
     assert not client.closing

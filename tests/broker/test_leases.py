@@ -8,7 +8,7 @@ from thingstead.broker.net.stream import Stream
 from thingstead.clock import ManualClock
 from thingstead.server.sockets import bind
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Echo(Stream):

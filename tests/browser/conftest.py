@@ -1,4 +1,8 @@
-"""The console in a real browser, against a server that is a process of its own with devices that report."""
+"""The console in a real browser, against a server that is a process of its own with devices that report.
+
+``CONSOLE_SLOW=4`` makes the processor of each page four times slower and the way to the server long: what passes then
+does not depend on a quick machine.
+"""
 
 import inspect
 import os
@@ -11,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.browser.visit import AXE, Site, Visit, running_browser
+from tests.browser.visit import AXE, SLOW, Site, Visit, running_browser
 from tests.project_api import Certificate, ProjectApi
 from tests.server_process import ServerProcess, init
 
@@ -49,6 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(FOLDER) and inspect.iscoroutinefunction(getattr(item, "function", None)):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            if SLOW > 1:
+                item.add_marker(pytest.mark.timeout(300 * SLOW), append=False)
 
 
 @contextmanager

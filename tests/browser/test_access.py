@@ -76,7 +76,7 @@ async def test_every_page_fits_a_small_screen(visit: Visit, size: tuple[int, int
 async def test_the_bar_fits_a_small_screen_before_the_console_listens(visit: Visit) -> None:
     page = await visit.page(View("en", "light", (320, 256)))
     await page.route_web_socket("**/mqtt", lambda socket: None)  # is never answered
-    await visit.log_in(page)
+    await visit.log_in(page, settled=False)
     await page.wait_for_selector("header .indicator:not(.live)")
     await page.evaluate("document.querySelector('header .bell .count')?.replaceChildren('999+')")
     assert await page.evaluate("document.documentElement.scrollWidth") == 320

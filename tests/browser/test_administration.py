@@ -98,8 +98,7 @@ async def test_the_audit_log_tells_what_a_change_was_before_and_after(visit: Vis
     api.call("PUT", f"/device/{device_id}/info", json={"name": "after"})
     page = await visit.page()
     await visit.log_in(page, f"/audit?object={device_id}")
-    await page.wait_for_selector("tbody tr")
-    assert await page.locator("tbody tr").count() == 2
+    await page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 2")
     await page.click("tbody tr:has-text('changed') button")
     row = await page.inner_text("table.inner tbody tr")
     assert row.split() == ["name", "before", "after"]
@@ -160,7 +159,6 @@ async def test_an_editor_is_told_at_once_who_else_has_saved(visit: Visit) -> Non
         device_id = application.create_device(name="shared").device_id
         page = await visit.page()
         await visit.log_in(page, f"/devices/{device_id}/settings")
-        await visit.settled(page)
         await page.get_by_role("textbox", name="Description").fill("mine")
         application.call("PUT", f"/device/{device_id}/info", json={"descr": "theirs"})
         await page.wait_for_selector("[role=status]:has-text('API has saved changes meanwhile')")

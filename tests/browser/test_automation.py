@@ -30,11 +30,13 @@ async def test_a_message_rule_is_written_tried_and_saved_and_tells_why_it_acted(
     await page.wait_for_selector("section[aria-labelledby=test-run] >> text=Push attributes")
     await page.get_by_role("button", name="Save", exact=True).click()
     await page.wait_for_selector("#evaluations")
-    report(visit.site.url, device, {"temperature": 25})
-    report(visit.site.url, device, {"temperature": 5})
     evaluations = page.locator("section[aria-labelledby=evaluations]")
     await evaluations.get_by_text("None yet").wait_for()
-    await page.reload()
+    report(visit.site.url, device, {"temperature": 25})
+    report(visit.site.url, device, {"temperature": 5})
+    while not await evaluations.get_by_text("temperature = 25").count():  # is written after the report was answered
+        await page.reload()
+        await visit.settled(page)
     await evaluations.get_by_text("temperature = 25").wait_for()
     await page.goto(f"{visit.site.url}/console/devices/{device.device_id}/automation")
     await page.get_by_label("Switch Warm on for this device").click()
@@ -152,7 +154,7 @@ async def test_registers_are_tried_on_bytes_before_they_are_saved(visit: Visit) 
     await page.get_by_role("button", name="Read them").click()
     await page.wait_for_selector("section[aria-labelledby=modbus-test] >> text=21.5")
     await page.get_by_role("button", name="Save", exact=True).click()
-    await page.wait_for_selector("text=Saved")
+    await page.wait_for_selector(".toast.done:has-text('Saved')")
     with ProjectApi(visit.site.url, visit.site.credentials) as api:
         (stream,) = api.call("GET", f"/device_type/{type_id}/modbus")["streams"]
         register = {"attribute": "temperature", "scale": 0.1}

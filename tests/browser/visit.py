@@ -1,6 +1,7 @@
 """One browser at one site, and what its pages must never do."""
 
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,6 +19,10 @@ PICTURES = ROOT / "build" / "pictures"  # of every page that was visited, to be 
 DESK, PHONE = (1280, 800), (390, 844)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# How many times slower the processor of each page is; the way to the server is long, too.
+SLOW = int(os.environ.get("CONSOLE_SLOW", "1"))
+LATENCY_MS = 40
+PATIENCE_MS = 30_000 * SLOW
 # What a browser itself writes about an answer that a test asks for.
 EXPECTED = "Failed to load resource", "WebSocket connection to"
 
@@ -101,7 +106,9 @@ class Visit:
         )
         self._contexts.append(context)
         page = await context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE_MS)
+        if SLOW > 1:
+            await _slow_down(page)
         page.on("pageerror", lambda error: self.faults.append(f"threw {error}"))
         page.on("console", self._wrote)
         page.on("request", self._asked)
@@ -128,11 +135,13 @@ class Visit:
         if answer.get("warnings") or answer.get("errcode") == 400:
             self.faults.append(f"{path} was answered {json.dumps(answer)[:300]}")
 
-    async def log_in(self, page: Any, path: str = "/") -> None:
-        """Opens a page behind the log-in, as somebody who has to log in first."""
+    async def log_in(self, page: Any, path: str = "/", *, settled: bool = True) -> None:
+        """Opens a page behind the log-in, as somebody who has to log in first; ``settled`` as after ``settled()``."""
         await page.goto(f"{self.site.url}/console{path}")
         await self.fill_log_in(page)
         await page.wait_for_selector("#main h1")
+        if settled:
+            await self.settled(page)
 
     async def fill_log_in(self, page: Any, within: str = "") -> None:
         """Fills the form of the log-in and sends it."""
@@ -160,9 +169,17 @@ class Visit:
         """Returns when nothing on a page waits for the server any more, and the server tells it what changes."""
         await page.wait_for_selector("h1")
         await page.wait_for_function(
-            "() => !document.querySelector('.skeleton, .wait, .indicator:is(.off, .connecting)')"
+            "() => !document.querySelector('.skeleton, .wait, .indicator:is(.off, .connecting, [aria-busy=true])')"
         )
         await page.wait_for_function("() => document.fonts.status === 'loaded'")
+
+
+async def _slow_down(page: Any) -> None:
+    tools = await page.context.new_cdp_session(page)
+    await tools.send("Emulation.setCPUThrottlingRate", {"rate": SLOW})
+    way = {"offline": False, "latency": SLOW * LATENCY_MS, "downloadThroughput": -1, "uploadThroughput": -1}
+    await tools.send("Network.enable")
+    await tools.send("Network.emulateNetworkConditions", way)
 
 
 async def complaints(page: Any, view: View) -> list[str]:

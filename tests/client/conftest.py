@@ -18,7 +18,7 @@ from thingstead.client import (
 from thingstead.server import Server
 from thingstead.services.registry.projects import Credentials
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Site(NamedTuple):

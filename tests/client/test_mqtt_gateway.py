@@ -114,7 +114,7 @@ async def test_sub_devices_are_online_again_after_the_gateway_has_connected_agai
 
 async def test_a_client_on_a_device_that_is_no_gateway_learns_it_at_once(site: Site) -> None:
     device = await register(site, "no gateway")
-    async with asyncio.timeout(10), MqttGateway(device.certificate, site.broker) as gateway:
+    async with asyncio.timeout(30), MqttGateway(device.certificate, site.broker) as gateway:
         meter = gateway.sub_device("1")
         for call in (meter.report({"t": 1}), meter.event("e"), meter.attributes(), meter.connect()):
             with pytest.raises(Forbidden, match="not a gateway"):

@@ -23,7 +23,7 @@ from thingstead.mqtt.protocol import ProtocolVersion
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "credentials.md").read_text(encoding="utf-8")
 METRICS_TOKEN = "a token for metrics alone"
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 V3_1_1 = ProtocolVersion.V3_1_1
 
 

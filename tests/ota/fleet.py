@@ -13,7 +13,7 @@ from tests.mqtt_device import MqttDevice
 from tests.project_api import Certificate, ProjectApi
 from tests.running import Running
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 FIRMWARE = bytes([0xE9]) + bytes(range(256)) * 600  # 153,601 bytes: three pieces; begins as images of ESP32 do
 _numbers = count(1)
 

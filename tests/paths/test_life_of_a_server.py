@@ -47,7 +47,7 @@ def test_sigterm_stops_cleanly_and_everything_acknowledged_is_there_after_a_rest
         for value in range(50):
             device.report({"temperature": value})
         assert running.server.stop(signal.SIGTERM) == 0
-        assert device.disconnected.wait(10)
+        assert device.disconnected.wait(30)
     assert running.server.stray == []
     with ProjectApi(start_server().url, running.credentials) as api:
         assert api.series(running.device_id, "temperature") == list(range(49, -1, -1))
@@ -87,7 +87,7 @@ def test_a_second_signal_ends_a_server_at_once_that_cannot_stop(running: Running
 def test_an_mqtt_5_client_is_told_that_the_server_shuts_down(running: Running) -> None:
     with MqttDevice(running.server.mqtt_port, running.certificate, version=MQTTProtocolVersion.MQTTv5) as device:
         assert running.server.stop() == 0
-        assert device.disconnected.wait(10)
+        assert device.disconnected.wait(30)
         assert device.reason == 0x8B
 
 
@@ -106,7 +106,7 @@ def test_a_killed_server_has_kept_every_report_that_it_acknowledged(
             if number - len(device.acknowledged) > 100:
                 info.wait_for_publish(0.01)
         running.server.kill()
-        assert device.disconnected.wait(10)
+        assert device.disconnected.wait(30)
     acknowledged = {by_packet[packet_id] for packet_id in device.acknowledged}
     with ProjectApi(start_server().url, running.credentials) as api:
         kept = api.series(running.device_id, "n")

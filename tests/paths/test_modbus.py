@@ -20,7 +20,7 @@ from tests.project_api import Certificate, ProjectApi
 from tests.running import Running, eventually
 from tests.server_process import ServerProcess, StartServer
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 TABLE = {
     "identifier": "stream",
     "groups": [

@@ -14,7 +14,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from tests.running import eventually
 from tests.server_process import ServerProcess, StartServer
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Session:

@@ -103,7 +103,7 @@ def test_ten_times_what_the_disk_takes_is_pushed_back_and_nothing_acknowledged_i
     begun = time.monotonic()
     with running.device() as device:  # and it goes on as if nothing had been
         device.report({"x": 1})
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert httpx.get(f"{running.server.url}/healthz").json() == {"status": "ok"}
 
 

@@ -14,7 +14,7 @@ from tests.project_api import ProjectApi
 from tests.running import Running
 from tests.server_process import ServerProcess, init
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Message(NamedTuple):

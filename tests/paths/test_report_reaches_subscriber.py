@@ -14,7 +14,7 @@ from tests.running import Running, disk_held
 from tests.server_process import ServerProcess, StartServer
 from thingstead.services.registry.projects import Credentials
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 
 
 class Application:

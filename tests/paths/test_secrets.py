@@ -26,7 +26,7 @@ from thingstead.services.registry.projects import Credentials
 
 pytestmark = pytest.mark.embedded  # these read or lock the file
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 METRICS_TOKEN = "metrics-bearer-1234"
 SMTP_PASSWORD = "smtp-secret-1234"
 CUSTOMER_PASSWORD = "customer-secret-1234"

@@ -79,10 +79,10 @@ def writer_held(database: PostgresDatabase) -> Iterator[None]:
 
     def hold(connection: Connection) -> None:
         held.set()
-        assert release.wait(10)
+        assert release.wait(30)
 
     database.submit(hold, lambda result, error: None)
-    assert held.wait(10)
+    assert held.wait(30)
     try:
         yield
     finally:
@@ -305,7 +305,7 @@ async def test_whoever_waits_for_the_server_hears_at_once_that_the_store_was_giv
     ]
     with psycopg.connect(url, autocommit=True) as connection:
         sleepers = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while connection.execute(sleepers).fetchone() != (2,):  # noqa: ASYNC110 - the server does not tell
                 await asyncio.sleep(0.01)
     database.abandon("the lease has ended")

@@ -13,7 +13,7 @@ from thingstead.storage.postgres.nodes.conninfo import database_conninfo, descri
 from thingstead.storage.postgres.nodes.lease import Activity
 from thingstead.storage.postgres.nodes.membership import Identity, Membership
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 LEASE_S = 1.0
 
 
@@ -77,10 +77,11 @@ async def test_nodes_that_join_an_empty_database_at_the_same_time_all_join_and_o
 
 
 async def test_while_a_node_renews_its_lease_no_other_becomes_active(nodes: Nodes) -> None:
-    active, _ = await nodes.active("a")
+    lease_s = 3  # a busy machine stops for a while
+    active, _ = await nodes.active("a", lease_s)
     keeping = asyncio.create_task(active.keep())
-    standing_by = asyncio.create_task(nodes.node("b").stand_by())
-    done, _ = await asyncio.wait([keeping, standing_by], timeout=2.5 * LEASE_S)
+    standing_by = asyncio.create_task(nodes.node("b", lease_s).stand_by())
+    done, _ = await asyncio.wait([keeping, standing_by], timeout=1.5 * lease_s)
     assert not done
     assert active.lease.held()
     keeping.cancel()

@@ -22,7 +22,7 @@ from thingstead.services.accounts.browser_sessions import Browser
 from thingstead.services.registry.new_device import NewDevice
 
 V5 = ProtocolVersion.V5
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 WRONG = ReasonCode.BAD_USER_NAME_OR_PASSWORD
 
 

@@ -52,7 +52,7 @@ async def subscribes(address: str, server: Server, trust: ssl.SSLContext | None,
     ) as websocket:
         view_key = server.credentials.view_key
         await websocket.send(Connect(V3_1_1, "page", user_name=view_key).serialize(V3_1_1))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await websocket.recv() == CONNACK_ACCEPTED
 
 
@@ -127,7 +127,7 @@ async def through_proxy(address: str, server: Server, host: str, headers: dict[s
     writer.write(f"GET /mqtt HTTP/1.1\r\n{lines}\r\n".encode())
     packet = Connect(V3_1_1, "page", user_name=server.credentials.view_key).serialize(V3_1_1)
     writer.write(bytes((0x82, 0x80 | len(packet))) + bytes(4) + packet)  # masked with zeros
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await reader.readuntil(b"\r\n\r\n")
         frame = await reader.readexactly(6)
     writer.close()

@@ -59,14 +59,14 @@ Peer = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(int(line[15:]) for line in head.split(b"\r\n") if line.startswith(b"content-length:"))
         return int(head[9:12]), await reader.readexactly(length)
 
 
 async def closed(reader: asyncio.StreamReader) -> bool:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         try:
             while await reader.read(65_536):
                 pass

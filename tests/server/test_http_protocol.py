@@ -13,7 +13,7 @@ from thingstead.server.http import HttpListener
 from thingstead.server.http_protocol import HEAD_LIMIT_BYTES, HEADERS_LIMIT, PIPELINE_LIMIT_BYTES, BoundedProtocol
 from thingstead.server.sockets import bind
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQ\r\n"
 
 

@@ -31,7 +31,7 @@ def test_an_address_that_is_not_ours_is_refused(host: str) -> None:
 def test_the_ipv6_wildcard_takes_ipv4_too() -> None:
     with bind("http_port", "::", 0) as sock:
         sock.listen()
-        socket.create_connection(("127.0.0.1", sock.getsockname()[1]), timeout=5).close()
+        socket.create_connection(("127.0.0.1", sock.getsockname()[1]), timeout=30).close()
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")

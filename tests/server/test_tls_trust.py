@@ -20,7 +20,7 @@ from thingstead.server import Server, open_server
 
 pytestmark = pytest.mark.external("openssl")
 DAY_MS = 24 * 3600 * 1000
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 

@@ -25,7 +25,7 @@ from thingstead.server import Server, open_server
 from thingstead.services.registry.new_device import NewDevice
 
 V5 = ProtocolVersion.V5
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 MQTT = [Subprotocol("mqtt")]
 
 

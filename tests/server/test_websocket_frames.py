@@ -28,7 +28,7 @@ from thingstead.server import Server, open_server
 from thingstead.services.registry.new_device import NewDevice
 
 V3_1_1 = ProtocolVersion.V3_1_1
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 BINARY, CLOSE, PING, PONG = 2, 8, 9, 10
 GOODBYE = struct.pack("!H", 1000)
 

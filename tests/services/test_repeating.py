@@ -27,7 +27,7 @@ class Work:
 
 
 async def reached(event: asyncio.Event) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await event.wait()
 
 

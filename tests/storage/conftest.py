@@ -47,10 +47,10 @@ def writer_held(database: SqliteDatabase) -> Iterator[None]:
 
     def hold(connection: Connection) -> None:
         held.set()
-        assert release.wait(10)
+        assert release.wait(30)
 
     database.submit(hold, lambda result, error: None)
-    assert held.wait(10)
+    assert held.wait(30)
     try:
         yield
     finally:

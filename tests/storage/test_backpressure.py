@@ -45,7 +45,7 @@ async def test_producers_held_back_by_unpacked_points_are_released_by_packing_al
     relieved = asyncio.Event()
     history.when_room(relieved.set)
     history.packer.compactor.lock.release()
-    await asyncio.wait_for(relieved.wait(), 10)
+    await asyncio.wait_for(relieved.wait(), 30)
     assert bool(history.congested) is False
     await history.close()
     await database.close()
@@ -70,4 +70,4 @@ async def test_devices_that_fill_their_blocks_at_the_same_time_hold_nobody_back(
         await history.packer.pack()
         assert (before, history.congested) == (False, True)
         history.when_room(relieved.set)
-    await asyncio.wait_for(relieved.wait(), 10)
+    await asyncio.wait_for(relieved.wait(), 30)

@@ -180,7 +180,7 @@ async def test_a_file_locked_by_another_process_makes_writes_fail_until_it_is_fr
     await database.write(put(1))
     async with locked_by_another_process(path):
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(database.write(put(2)), 10)
+            await asyncio.wait_for(database.write(put(2)), 30)
         assert "locked" in str(database.trouble())
         assert database.reader.execute("SELECT n FROM t").fetchall() == [(1,)]
 

@@ -241,7 +241,7 @@ async def test_memory_is_bounded_while_nothing_can_be_written(house: House) -> N
 
 async def until(condition: Callable[[], bool]) -> None:
     """Returns when the condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.005)
 
@@ -282,7 +282,7 @@ async def test_what_nobody_waits_for_goes_into_a_later_commit_in_its_order(
         with pytest.raises(Unavailable):
             await settled(second)
     assert lost.error is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await logs.newest_ts(house.number, "rejected") != 2:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.005)
     entries, _ = await logs.list_page(house.number, "rejected", Page())

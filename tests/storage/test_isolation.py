@@ -118,7 +118,7 @@ async def test_what_failed_is_tried_again_without_being_asked_for(monkeypatch: p
     task = Repeating("work", work, 3600)
     task.start()
     task.want()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await ended.wait()
     await task.close()
     assert (len(attempts), task.failures) == (3, 2)

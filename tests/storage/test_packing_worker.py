@@ -70,5 +70,5 @@ async def test_the_process_ends_with_the_store(bench: Bench) -> None:
     process = worker_of(bench)._process
     assert process is not None
     await bench.reopen()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await process.wait() == 0

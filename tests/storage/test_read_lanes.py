@@ -14,7 +14,7 @@ from thingstead.storage.sql.access.connection import Connection
 from thingstead.storage.sql.access.read_lanes import LARGE_READS_WAITING_COUNT, GoOn, Lane, Run, SharedReads
 from thingstead.storage.sqlite.engine.database import SqliteDatabase, connect
 
-TIMEOUT_S = 10
+TIMEOUT_S = 30
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 

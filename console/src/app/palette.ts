@@ -55,7 +55,8 @@ const OTHER_PAGES: readonly Page[] = [
   { to: "/licenses", word: "shell.licenses" },
 ]
 
-function matches(wanted: string, ...texts: string[]): boolean {
+/** Whether all parts of what is wanted, in small letters, are in the texts. */
+export function matches(wanted: string, ...texts: string[]): boolean {
   const all = texts.join(" ").toLowerCase()
   return wanted.split(/\s+/).every((part) => all.includes(part))
 }

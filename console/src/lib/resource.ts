@@ -74,6 +74,20 @@ export function useResource<T>(
   }
 }
 
+/** Gives what reads anew where changes come fast: a reading that runs goes on, and once more is read when it has ended. */
+export function useNextReading<T>({ loading, reload }: Resource<T>): () => void {
+  let again = false
+  watch(loading, (now) => {
+    if (now || !again) return
+    again = false
+    void reload()
+  })
+  return () => {
+    if (loading.value) again = true
+    else void reload()
+  }
+}
+
 export type ErrorKind = "gone" | "forbidden" | "other"
 
 /** Which of the states of a page an error asks for. */

@@ -15,6 +15,8 @@ const LONGEST_PAUSE = 30_000
 
 /** "live" once the server has confirmed the first subscriptions: from then on nothing that it tells is missed. */
 export const liveState = shallowRef<LiveState>("off")
+/** Whether the server has yet to confirm subscriptions: what they tell may still be missed. */
+export const subscribing = shallowRef(false)
 /** Counts the returns after a lost connection or a long sleep: what is visible is read anew. */
 export const returns = shallowRef(0)
 
@@ -63,6 +65,7 @@ function settle(): void {
   if (added.length > 0) {
     const id = nextId()
     asked.set(id, added)
+    subscribing.value = true
     socket?.send(mqtt.subscribe(id, added.map(absolute)))
   }
   for (const filter of gone) subscribed.delete(filter)
@@ -87,6 +90,7 @@ function handle(packet: mqtt.Packet): void {
   } else if (packet.type === "suback") {
     const filters = asked.get(packet.id) ?? []
     asked.delete(packet.id)
+    subscribing.value = asked.size > 0
     const told = [...wishes].filter((wish) => filters.includes(wish.filter)).map((wish) => wish.followed)
     for (const followed of new Set(told)) followed?.()
     if (asked.size === 0) live()
@@ -117,6 +121,7 @@ function lost(closed: WebSocket): void {
   clearInterval(beat)
   subscribed.clear()
   asked.clear()
+  subscribing.value = false
   if (username === null) return
   liveState.value = wasLive || pause > FIRST_PAUSE ? "lost" : "connecting"
   retry = setTimeout(open, pause * (0.75 + Math.random() / 2))
@@ -168,6 +173,7 @@ export function stopLive(): void {
   pause = FIRST_PAUSE
   subscribed.clear()
   asked.clear()
+  subscribing.value = false
   const open = socket
   socket = null
   if (open?.readyState === WebSocket.OPEN) open.send(mqtt.DISCONNECT)

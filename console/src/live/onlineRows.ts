@@ -1,8 +1,10 @@
 /** Rows of devices that follow who is online: those in view are listened to, and a change is painted in place. */
-import { shallowRef } from "vue"
+import { onScopeDispose, shallowRef } from "vue"
 import type { PagedRows } from "@/table/pagedRows"
 import { usePainter } from "./clock"
 import { useTopics } from "./connection"
+
+const SOON = 1000
 
 /** Gives what is to be called with the rows in view. */
 export function useOnlineRows<T extends { view_token: string; online: boolean }>(
@@ -14,6 +16,15 @@ export function useOnlineRows<T extends { view_token: string; online: boolean }>
     rows.patch((row) => ({ ...row, online: states.get(row.view_token) ?? row.online }))
     states.clear()
   })
+  // What changed between the reading of rows and the subscription is read once more.
+  let soon: ReturnType<typeof setTimeout> | undefined
+  function readSoon(): void {
+    soon ??= setTimeout(() => {
+      soon = undefined
+      rows.refresh()
+    }, SOON)
+  }
+  onScopeDispose(() => clearTimeout(soon))
   const decoder = new TextDecoder()
   useTopics(
     () => seen.value.map((token) => `${token}/online`),
@@ -22,6 +33,7 @@ export function useOnlineRows<T extends { view_token: string; online: boolean }>
       states.set(topic.split("/").at(-2) ?? "", online)
       changed()
     },
+    readSoon,
   )
   return (from, to) => {
     const tokens: string[] = []

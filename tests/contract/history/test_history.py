@@ -283,7 +283,7 @@ async def test_packing_ends_although_it_was_just_asked_for(base: Base) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         history.packer.added(1, 0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await history.close()
         history.packer.added(-1, 0)
     await database.close()

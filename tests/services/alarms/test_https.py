@@ -107,7 +107,7 @@ async def test_a_handshake_that_is_given_up_closes_its_connection(how: str) -> N
     url = f"https://{LOOPBACK}:{server.sockets[0].getsockname()[1]}/hook"
     http = HttpSender(timeout_s=60 if how == "cancelled" else 0.5, private_addresses=True)
     posting = asyncio.ensure_future(http.post(url, b"{}"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         await begun.wait()
         if how == "cancelled":
             posting.cancel()

@@ -111,7 +111,7 @@ async def test_people_read_nothing_twice_where_the_sender_dies_between_two_notic
     await first.dispatcher.dispatch()
     await receiver.arrived.wait()
     receiver.hold = asyncio.Event()  # the second stays without an answer
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(receiver.received) < 2:
             receiver.arrived.clear()
             await receiver.arrived.wait()

@@ -251,7 +251,7 @@ async def test_a_running_sender_is_woken_by_an_alarm(plant: Plant, device: Devic
     sender = Sender(plant)
     sender.dispatcher.start()
     await plant.report(device, t=81)
-    await asyncio.wait_for(receiver.arrived.wait(), 10)
+    await asyncio.wait_for(receiver.arrived.wait(), 30)
     await sender.dispatcher.close()
 
 

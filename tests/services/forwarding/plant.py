@@ -22,7 +22,7 @@ from thingstead.services.ingest.device_context import DeviceContext
 from thingstead.storage.commit import settled
 from thingstead.storage.sqlite.store import SqliteStore
 
-TIMEOUT_S = 20
+TIMEOUT_S = 30
 SETTINGS = ForwardingSettings(timeout_s=1, wait_max_s=0.1)
 
 
