@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-BHtB8bQg.js";

@@ -1,1 +1,0 @@
-export{t as default}from"./NewDevice-CMU7PFr-.js";

@@ -1,5 +1,0 @@
-<<<<<<<< HEAD:src/thingstead/console/static/assets/SnippetTabs-D2pBKa2q.js
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-Bc_SvhXU.js";import{i as o}from"./shared-D2eCUEMF.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
-========
-import{H as e,O as t,x as n,y as r}from"./vue-BcSQ66EW.js";import{m as i,p as a}from"./inner-CFxTKjAx.js";import{i as o}from"./shared-Dl664mIH.js";var s=t({__name:`SnippetTabs`,props:{target:{},shown:{type:Boolean}},setup(t){let s=t,c=r(()=>i(s.target)),l=r(()=>s.shown?void 0:i(a(s.target)));return(t,r)=>(e(),n(o,{snippets:c.value,seen:l.value},null,8,[`snippets`,`seen`]))}});export{s as t};
->>>>>>>> 2aad4c88 (Tests wait for what the server has done, on busy machines too; pages miss nothing while they subscribe):src/thingstead/console/static/assets/SnippetTabs-CyQFek8z.js

@@ -1,1 +1,0 @@
-import{M as e,S as t,_t as n,j as r,w as i,xt as a}from"./base-Ca-Bv4nI.js";async function o({id:o,name:s}){if(!await n({title:a(`ota.removeTitle`,{name:s}),text:a(`ota.removeText`),verb:a(`common.remove`),danger:!0}))return!1;try{return await t(i`/ota_version/${o}`),r(a(`ota.removed`,{name:s})),!0}catch(t){return e(t),!1}}export{o as t};
