@@ -4,7 +4,7 @@ import os
 import random
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -70,9 +70,16 @@ def seed_of(config: pytest.Config) -> int:
     return int(os.environ.get(SEED_VARIABLE) or config.getoption("randomly_seed", 0))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Before the order is shuffled: leaves what ``--quick`` asks for; with ``--postgres`` what needs no data folder."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Before the order is shuffled: leaves what ``--quick`` asks for; with ``--postgres`` what needs no data folder.
+    Afterwards: what may last longer than others comes first, so that no worker begins it when the others have ended."""
+    _leave_what_is_asked_for(config, items)
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
+
+
+def _leave_what_is_asked_for(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--postgres"):
         _choose(config, items, {item for item in items if not any(item.iter_markers("embedded"))})
     if not config.getoption("--quick"):
