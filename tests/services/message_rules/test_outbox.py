@@ -1,6 +1,8 @@
 """Messages of rules to addresses outside: bounded, given up in time, and no project waits for another."""
 
 import asyncio
+import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -15,7 +17,8 @@ from thingstead.model.message_rules.outgoing import OUTGOING_LIFETIME_MS, Outgoi
 from thingstead.model.message_rules.rule import MessageRule, MessageRuleBody
 from thingstead.model.outbound.mqtt import MqttEndpoint
 from thingstead.services.message_rules.outside.outbox import LANES_LIMIT, PROJECT_LANES_LIMIT, Outbox
-from thingstead.services.message_rules.outside.sender import TURN_S, Delivered, OutsideSender
+from thingstead.services.message_rules.outside.sender import REQUESTS_LIMIT, TURN_S, Delivered, OutsideSender
+from thingstead.services.outbound.network import TENANT_THREADS_LIMIT
 from thingstead.services.shared.fair_room import FairRoom
 
 TIMEOUT_S = 30
@@ -205,3 +208,33 @@ async def test_a_tenant_does_not_see_how_a_private_address_failed(post: Post, ki
     failed = found[1]
     assert failed is not None
     assert failed.why.code == "notice_not_taken"
+
+
+async def test_slow_names_of_a_project_leave_look_ups_to_others(
+    post: Post, receiver: HttpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, plain = threading.Event(), socket.getaddrinfo
+    asked: list[str] = []
+
+    def slow(name: Any, *more: Any, **options: Any) -> Any:
+        if str(name).startswith("slow"):
+            asked.append(name)
+            go_on.wait(60)
+            raise OSError(name)
+        return plain(name, *more, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        for number in range(PROJECT_LANES_LIMIT):
+            await post.add_rule(f"r{number}", Action(url=f"http://slow{number}.example/"))
+            for device in range(REQUESTS_LIMIT):
+                post.put(f"r{number}", f"{device}", device_id=f"d{device}")
+        async with asyncio.timeout(TIMEOUT_S):
+            while len(asked) < TENANT_THREADS_LIMIT:  # noqa: ASYNC110 - threads
+                await asyncio.sleep(0.005)
+        await post.add_rule("ours", Action(url=receiver.url + "/"), project_id="p2")
+        post.put("ours", "quick", project_id="p2")
+        await post.until("delivered", 1)
+        assert len(asked) == TENANT_THREADS_LIMIT
+    finally:
+        go_on.set()

@@ -24,6 +24,7 @@ from thingstead.errors import ThingsteadError
 from thingstead.model.alarms.alarm import AlarmLog
 from thingstead.model.alarms.notification import AlarmNotice, Attempt, KeptChannel, NoticeState
 from thingstead.model.messages import AlarmChanged
+from thingstead.model.tenant import TENANT
 from thingstead.refusals import reason
 from thingstead.services.notifications.audit import log_stopped
 from thingstead.services.notifications.channels import target_of
@@ -182,6 +183,7 @@ class NotifyDispatcher:
     async def _drain(self, claim: Claim, lease_until: int) -> None:
         """Sends the notices of a claimed channel until the queue is empty, sending fails, or other channels need its
         place. Results are stored by the transaction that takes the next notices, or releases the lease."""
+        TENANT.set(claim.project_id)
         notify, channel_id, failures = self._store.notify, claim.channel.id, claim.failures
         while True:
             sent, attempts, failed = await self._send_some(claim, lease_until, short=not failures)

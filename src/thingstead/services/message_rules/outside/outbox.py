@@ -23,6 +23,7 @@ from thingstead.model.message_rules.outgoing import (
     OutgoingMessage,
 )
 from thingstead.model.message_rules.rule import Outcome
+from thingstead.model.tenant import TENANT
 from thingstead.refusals import reason
 from thingstead.services.message_rules.outside.sender import Delivered, OutsideSender
 from thingstead.services.outbound.http import SendFailed
@@ -126,6 +127,7 @@ class Outbox:
     async def _run(self, lane: Lane) -> None:
         """Sends the messages of a lane until none waits."""
         project_id = lane[0]
+        TENANT.set(project_id)
         turns = self._project_turns.setdefault(project_id, asyncio.Semaphore(PROJECT_LANES_LIMIT))
         self._waits[lane] = asyncio.Event()
         failures = 0
