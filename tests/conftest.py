@@ -1,5 +1,6 @@
 """What every test may use: a server in this process or in one of its own, and programs that are not part of Python."""
 
+import inspect
 import os
 import random
 import shutil
@@ -7,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import settings
 
@@ -29,6 +31,10 @@ if os.environ.get("CI") != "true":  # there Hypothesis does the same by itself
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 choose_folder()
 sqlite3.connect = connect  # type: ignore[assignment] # a connection that nobody closes fails a test
+
+# A busy machine may take longer for an answer than httpx waits where nothing is said. All its callers share this.
+_patience: httpx.Timeout = inspect.signature(httpx.Client).parameters["timeout"].default
+_patience.connect = _patience.read = _patience.write = _patience.pool = 30
 
 POSTGRES_VARIABLE = "TEST_POSTGRES"  # folder of the programs of another version of PostgreSQL
 SEED_VARIABLE = "TEST_SEED"  # repeats a run: the order of the tests, Hypothesis' examples and everything by chance

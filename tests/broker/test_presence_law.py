@@ -99,6 +99,8 @@ class Stage:
         """Waits until nothing is under way; how many connections of each device are alive."""
         alive = dict.fromkeys(self.news, 0)
         await asyncio.sleep(1.5 * GRACE)  # whoever fell silent has been noticed
+        for _, peer in self.peers:
+            await _is_alive(peer)  # answered once it is admitted: from then on nobody is taken over any more
         for device, peer in self.peers:
             alive[device.id] += await _is_alive(peer)
         async with asyncio.timeout(TIMEOUT_S):
