@@ -1,6 +1,6 @@
 import { flushPromises, mount, type VueWrapper } from "@vue/test-utils"
 import { afterEach, describe, expect, it, vi } from "vitest"
-import { defineComponent, effectScope, h, shallowRef, type Component } from "vue"
+import { defineComponent, h, shallowRef, type Component } from "vue"
 import { createMemoryHistory, createRouter } from "vue-router"
 import LogInForm from "@/app/LogInForm.vue"
 import ChartTable from "@/chart/ChartTable.vue"
@@ -8,7 +8,7 @@ import StateBars from "@/chart/StateBars.vue"
 import { ApiError } from "@/api/errors"
 import { session } from "@/api/session"
 import { asked, confirm } from "@/lib/confirm"
-import { useNextReading, useResource, type Resource } from "@/lib/resource"
+import { useResource, type Resource } from "@/lib/resource"
 import { toastDone, toasts } from "@/lib/toasts"
 import VirtualTable from "@/table/VirtualTable.vue"
 import type { PagedRows } from "@/table/pagedRows"
@@ -18,7 +18,7 @@ import DataBlock from "@/ui/DataBlock.vue"
 import FormField from "@/ui/FormField.vue"
 import SegmentedControl from "@/ui/SegmentedControl.vue"
 import ToastList from "@/ui/ToastList.vue"
-import { answering, ok, pending, refused } from "./fakes"
+import { answering, ok, refused } from "./fakes"
 
 const router = createRouter({
   history: createMemoryHistory(),
@@ -114,30 +114,6 @@ describe("a block that is read", () => {
     await flushPromises()
     expect(wrapper.text()).toContain("kept")
     expect(wrapper.find("[role=alert]").text()).toContain("Not refreshed")
-  })
-})
-
-describe("what changes fast", () => {
-  it("is read once more for all that came while it was read", async () => {
-    const readings: ReturnType<typeof pending<number>>[] = []
-    const scope = effectScope()
-    scope.run(() => {
-      const resource = useResource(() => {
-        const reading = pending<number>()
-        readings.push(reading)
-        return reading.promise
-      })
-      const changed = useNextReading(resource)
-      changed()
-      changed()
-    })
-    expect(readings).toHaveLength(1)
-    for (const _ of [1, 2, 3]) {
-      readings.at(-1)?.resolve(1)
-      await flushPromises()
-    }
-    expect(readings).toHaveLength(2)
-    scope.stop()
   })
 })
 
