@@ -33,14 +33,18 @@ afterEach(() => {
 })
 
 const READ: Thing = { name: "Pump", descr: "", version: 1 }
-const edited = () =>
+const edited = (meanwhile: () => void = () => undefined) =>
   scope.run(() =>
     useVersioned<Info, Thing>({
       key: "thing/1",
       item: () => READ,
       fields: ["name", "descr"],
       read: () => get<Thing>("/thing"),
-      send: (changes) => put("/thing", changes),
+      send(changes) {
+        const answer = put("/thing", changes)
+        meanwhile()
+        return answer
+      },
       done: () => undefined,
     }),
   ) as ReturnType<typeof useVersioned<Info, Thing>>
@@ -54,6 +58,18 @@ test("what two people changed in different fields is kept of both", async () => 
   expect(server).toMatchObject({ name: "Well", descr: "in the cellar" })
   expect(form.theirs.value).toBeNull()
   expect(form.draft.dirty.value).toBe(false)
+})
+
+test("what is typed while it is saved stays, to be saved next", async () => {
+  const form = edited(() => {
+    form.draft.value.value.descr = "in the cellar"
+  })
+  form.draft.value.value.name = "Well"
+  await form.save.run()
+  expect(server).toMatchObject({ name: "Well", descr: "" })
+  expect([form.draft.value.value, form.draft.dirty.value]).toEqual([{ name: "Well", descr: "in the cellar" }, true])
+  await form.save.run()
+  expect(server.descr).toBe("in the cellar")
 })
 
 test("of a field that both changed, who it was is told, and mine is saved only when that is chosen", async () => {

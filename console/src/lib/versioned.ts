@@ -17,6 +17,9 @@ export const isStale = (error: unknown): boolean => error instanceof ApiError &&
 /** The changes of a form, with the version of what they are changes of. */
 export type Changes<M> = Partial<M> & { version?: number }
 
+/** What a form holds now, whatever is typed into it later. */
+const copyOf = <M>(form: M): M => JSON.parse(JSON.stringify(form)) as M
+
 export interface Versioned<M> {
   readonly draft: Draft<M>
   /** The thing as it is on the server, where somebody else changed a field that is changed here, too. */
@@ -93,17 +96,21 @@ export function useVersioned<M extends object, T extends M & { version?: number 
 
   const save = useAction(async () => {
     let known = theirs.value ?? base.value
+    let sent = copyOf(draft.value.value)
     let stale = await write(known)
     for (let again = 0; stale !== null && again < ATTEMPTS; again += 1) {
       const now = await read()
       if (!takeIn(known, now)) return
       known = now
+      sent = copyOf(draft.value.value)
       stale = await write(now)
     }
     if (stale !== null) throw stale
     theirs.value = null
     base.value = await read()
+    const typed = together<M>(fields, sent, base.value, draft.value.value).value // since it was sent
     draft.reset(membersOf(base.value))
+    draft.value.value = typed
     options.done(true)
   })
   return {
