@@ -1,0 +1,1 @@
+import{w as e,xt as t}from"./base-BIpmmeds.js";import{D as n}from"./inner-CICMYZig.js";var r=({id:r,name:i})=>n(e`/ota_version/${r}`,{title:t(`ota.removeTitle`,{name:i}),text:t(`ota.removeText`),done:t(`ota.removed`,{name:i})});export{r as t};

@@ -1,0 +1,1 @@
+import{w as e,xt as t}from"./base-BIpmmeds.js";import{D as n}from"./inner-CICMYZig.js";var r=({id:r,name:i})=>n(e`/alarm_rule/${r}`,{title:t(`rules.removeTitle`,{name:i}),text:t(`rules.removeText`),done:t(`rules.removed`,{name:i})});export{r as t};

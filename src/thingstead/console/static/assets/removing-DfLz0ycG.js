@@ -1,1 +1,0 @@
-import{w as e,xt as t}from"./base-CIcnfQKD.js";import{D as n}from"./inner-BnzU8nti.js";var r=({id:r,name:i})=>n(e`/alarm_rule/${r}`,{title:t(`rules.removeTitle`,{name:i}),text:t(`rules.removeText`),done:t(`rules.removed`,{name:i})});export{r as t};
