@@ -1,6 +1,6 @@
 """Stores for tests of what stands on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,11 @@ def held_writes(store: SqlStore) -> Iterator[None]:
             yield
         finally:
             connection.execute("ROLLBACK")
+
+
+def warnings_of(lines: Iterable[Any]) -> list[Any]:
+    """The warnings among lines of the log. That a database of tests runs without fsync is none."""
+    return [line for line in lines if line["log_level"] == "warning" and line.get("code") != "database_unsafe"]
 
 
 @contextmanager

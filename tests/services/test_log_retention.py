@@ -10,7 +10,7 @@ import structlog
 from tests.contract.nouns import device, project_of
 from tests.services.archive import Opening
 from tests.services.test_removal import COLUMNS, FILL
-from tests.stores import ask, connection_to
+from tests.stores import ask, connection_to, warnings_of
 from thingstead.clock import ManualClock
 from thingstead.config import StorageSettings
 from thingstead.model.command import Command, CommandState
@@ -151,7 +151,7 @@ async def test_a_folder_of_an_earlier_release_is_named_what_will_go_for_a_week_f
     with structlog.testing.capture_logs() as entries:
         await retention.run()
         await retention.run()
-    named = {entry["kind"]: entry for entry in entries if entry["log_level"] == "warning"}
+    named = {entry["kind"]: entry for entry in warnings_of(entries)}
     assert len(entries) == len(named) == 2
     assert (named["event"]["rows_past_their_days"], named["notice"]["rows_beyond_their_number"]) == (1, 30)
     assert named["event"]["begins"] == "2023-11-21T22:13:20.000Z"

@@ -11,6 +11,7 @@ import structlog
 
 from tests.services.conftest import NOW, Workshop
 from tests.storage.test_full_disk import nothing_can_be_written
+from tests.stores import warnings_of
 from thingstead.errors import NotAuthenticated, Unavailable
 from thingstead.model.device import Device, DeviceSession, Page
 from thingstead.model.messages import PresenceChanged
@@ -166,8 +167,7 @@ async def test_a_fight_is_warned_of_once_in_a_while_and_names_each_client_once(w
         for number in range(30):
             fighter = {"client_id": f"client{number % 2}", "remote_address": f"10.0.0.{number % 2}:{4000 + number}"}
             await workshop.presence.open(device, msgspec.structs.replace(session(f"s{number}"), **fighter))
-    [warning] = [line for line in logs if "clients" in line]
-    assert warning["log_level"] == "warning"
+    [warning] = warnings_of(logs)
     assert [client["client_id"] for client in warning["clients"]] == ["client0", "client1"]
     clients = await workshop.presence.conflict(device)
     assert [client["remote_address"] for client in clients] == ["10.0.0.0:4028", "10.0.0.1:4029"]

@@ -238,7 +238,7 @@ async def test_the_time_of_a_reply_is_cut_too_where_the_clock_is_set_back_after_
     assert kept.expire_time == NOW + REPLY_LIFETIME_MS
 
 
-async def test_a_command_whose_caller_waits_reads_its_row_twice_and_no_list(
+async def test_a_command_whose_caller_waits_reads_its_row_at_most_twice_and_no_list(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once when the wait begins, once when the reply is there."""
@@ -264,4 +264,4 @@ async def test_a_command_whose_caller_waits_reads_its_row_twice_and_no_list(
     workshop.bus.subscribe(CommandIssued, answer)
     synchronous = SynchronousCommandService(workshop.control, workshop.clock)
     assert (await synchronous.call(device, "dim", {}, None, 5.0)).state == "replied"
-    assert read == ["get", "get"]
+    assert read in (["get"], ["get", "get"])  # a reply that comes before the wait begins is read with it

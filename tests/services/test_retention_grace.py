@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from tests.contract.nouns import project_of
 from tests.services.archive import Archive
+from tests.stores import warnings_of
 from thingstead.config import StorageSettings
 from thingstead.errors import NotFound
 from thingstead.model.retention import DAY_MS, RetentionPolicy, RetentionRule
@@ -100,7 +101,7 @@ async def test_settings_that_would_drop_what_was_kept_wait_and_the_log_tells_of_
     for _ in range(2):  # over a restart
         with capture_logs() as lines:
             await archive.service.run()
-        [line] = [line for line in lines if line["log_level"] == "warning"]
+        [line] = warnings_of(lines)
         assert line["would_drop_points"] > 0
         assert len(await archive.ages("ours", "t")) == 20 * 24
     archive.clock.advance(7 * DAY_MS)

@@ -3,6 +3,7 @@
 from structlog.testing import capture_logs
 
 from tests.services.archive import HOUR, NOW, Archive
+from tests.stores import warnings_of
 from thingstead.model.retention import DAY_MS, RetentionRule
 from thingstead.services.history.trusted_clock import HOLD_MS, JUMP_MS, TrustedClock
 
@@ -17,9 +18,7 @@ async def test_history_outlives_a_start_with_a_clock_that_is_years_ahead(archive
     with capture_logs() as lines:
         await service.run()
     assert len(await archive.ages("ours", "x")) == 5 * 24
-    assert [line["event"] for line in lines if line["log_level"] == "warning"] == [
-        "the clock jumped ahead; nothing is dropped by age"
-    ]
+    assert [line["event"] for line in warnings_of(lines)] == ["the clock jumped ahead; nothing is dropped by age"]
     assert [warning.code for warning in service.trusted_clock.warnings()] == ["clock_jumped_ahead"]
 
     archive.clock.advance(HOLD_MS - 1)
