@@ -63,7 +63,7 @@ async def test_a_command_that_is_never_answered_expires_and_its_caller_is_told(w
     device = await workshop.add_device(type_id=await workshop.add_type(LAMP))
     await connect(workshop, device)
     command = await workshop.control.send_command("p1", device.id, "ask")
-    waiting = asyncio.create_task(workshop.control.await_reply(command, 5))
+    waiting = asyncio.create_task(workshop.control.await_reply(command, REPLY_LIFETIME_MS))
     await workshop.control.expire_due()
     assert not waiting.done()
     workshop.clock.advance(REPLY_LIFETIME_MS)
