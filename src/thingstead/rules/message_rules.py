@@ -30,14 +30,15 @@ def compile_condition(condition: MessageCondition | None) -> CompiledCondition:
     return CompiledCondition(None, lambda values, _: tree(values) is True, None)
 
 
-def node_count(condition: MessageCondition | None) -> int:
-    """How many comparisons and combinations a condition consists of."""
-    if condition is None:
-        return 0
-    parts = [*(condition.and_ or ()), *(condition.or_ or ())]
-    if condition.not_ is not None:
-        parts.append(condition.not_)
-    return 1 + sum(map(node_count, parts))
+def nodes(condition: MessageCondition | None) -> list[MessageCondition]:
+    """The comparisons and combinations that a condition consists of, the outer ones first."""
+    found = [] if condition is None else [condition]
+    for node in found:
+        found.extend(node.and_ or ())
+        found.extend(node.or_ or ())
+        if node.not_ is not None:
+            found.append(node.not_)
+    return found
 
 
 def holds(compiled: CompiledCondition, values: Mapping[str, Any]) -> bool | None:

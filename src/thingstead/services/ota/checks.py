@@ -22,9 +22,8 @@ from thingstead.storage.base import Store
 log = structlog.get_logger("thingstead.ota")
 
 METHOD = "otaCheck"
-CHECKS_WAITING = (
-    10_000  # of all devices, and half of it of one project; one more is not answered: the device asks again
-)
+# Of all devices, and half of it of one project. One more is not answered: the device asks again.
+CHECKS_WAITING = 10_000
 BURST, INTERVAL_S = 20, 5.0  # answers to one device: so many at once, then one per interval
 ANSWERED_AT_ONCE = 50  # in one commit
 RETRY_S = 1.0

@@ -18,9 +18,8 @@ class DeviceTriggers:
 
     def __init__(self, rules: list[TriggerRule]) -> None:
         cost = sum(rule.cost for rule in rules)
-        self.cost = (
-            cost if cost >= CHARGED_NODES else 0
-        )  # of one message at most, in nodes of conditions; 0: hardly any
+        # Of one message at most, in nodes of conditions; 0: hardly any.
+        self.cost = cost if cost >= CHARGED_NODES else 0
         of_kind: dict[On, list[TriggerRule]] = {}
         for rule in rules:
             of_kind.setdefault(rule.rule.on_message, []).append(rule)

@@ -8,7 +8,7 @@ from thingstead.model.message_rules.state import EvaluationRecord, FunctionOff, 
 from thingstead.model.message_rules.work import Cause
 from thingstead.model.report import Report
 from thingstead.refusals import Reason
-from thingstead.rules.message_rules import compile_condition, node_count
+from thingstead.rules.message_rules import compile_condition, nodes
 
 UNSAVED_COUNT = 10  # evaluations of a rule from one time of storing them to the next; the oldest is dropped
 LOGS_KEPT = 5  # newest evaluations of a rule whose logs of functions are in memory
@@ -58,7 +58,7 @@ class TriggerRule:
     def __init__(self, rule: MessageRule, before: "TriggerRule | None" = None) -> None:
         self.rule = rule
         self.compiled = compile_condition(rule.body.condition)
-        self.cost = node_count(rule.body.condition)
+        self.cost = len(nodes(rule.body.condition))
         self.reads = _attributes(rule)
         self.reads_message = any(action.reads_message for action in rule.body.actions)
         self.room = EVALUATIONS_KEPT  # messages that nothing follows from, to be kept until …
@@ -173,13 +173,5 @@ class TriggerRule:
 
 
 def _attributes(rule: MessageRule) -> tuple[str, ...]:
-    found: dict[str, None] = {}
-    waiting = [] if rule.body.condition is None else [rule.body.condition]
-    for condition in waiting:
-        if condition.attribute is not None:
-            found[condition.attribute] = None
-        waiting.extend(condition.and_ or ())
-        waiting.extend(condition.or_ or ())
-        if condition.not_ is not None:
-            waiting.append(condition.not_)
-    return tuple(found)
+    found = (node.attribute for node in nodes(rule.body.condition) if node.attribute is not None)
+    return tuple(dict.fromkeys(found))
